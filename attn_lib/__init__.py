@@ -1,0 +1,37 @@
+"""attn_lib: every attention mechanism from scratch, small, exact and typed."""
+
+from .attention import attention as attention
+from .attention import fused_attention as fused_attention
+from .blocks import Block as Block
+from .blocks import Maps as Maps
+from .blocks import Stack as Stack
+from .cache import KVCache as KVCache
+from .config import TransformerConfig as TransformerConfig
+from .hosted import attend_alibi as attend_alibi
+from .hosted import attend_local as attend_local
+from .hosted import attend_online as attend_online
+from .interop import from_torch as from_torch
+from .interop import to_torch as to_torch
+from .local import local_attention as local_attention
+from .masks import Mask as Mask
+from .masks import causal as causal
+from .masks import chunks as chunks
+from .masks import dilated as dilated
+from .masks import documents as documents
+from .masks import full as full
+from .masks import global_tokens as global_tokens
+from .masks import padding as padding
+from .masks import per_head as per_head
+from .masks import prefix as prefix
+from .masks import random_blocks as random_blocks
+from .masks import window as window
+from .multihead import MultiHeadAttention as MultiHeadAttention
+from .online import merge as merge
+from .online import online_attention as online_attention
+from .positions import alibi as alibi
+from .positions import convert_pairing as convert_pairing
+from .positions import rotary as rotary
+from .positions import sinusoidal as sinusoidal
+from .transformer import DecoderLM as DecoderLM
+from .transformer import Encoder as Encoder
+from .transformer import EncoderDecoder as EncoderDecoder

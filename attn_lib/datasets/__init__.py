@@ -1,0 +1,55 @@
+"""The data that the lessons use: small, real where it can be, verified whenever it is read.
+
+Everything lies in `data/`, so nothing is fetched; data/README.md says where each file came from.
+"""
+
+from .batches import BOS, EOS, PAD, encode_pairs, pad, pair_vocabularies, shuffled
+from .dates import dates, write_date
+from .files import data_path, data_text
+from .numbers import number_in_words, number_words
+from .senses import Sense, senses
+from .series import Series, co2, el_nino, sunspots
+from .splits import Pair, Split, part_of, split_by
+from .stories import Fact, Story, stories, structure_of
+from .text import Passage, Plays, Vocabulary, passages, shakespeare, text_windows
+from .weather import Weather, Week, seattle_weather, weather_weeks
+
+__all__ = [
+    "BOS",
+    "EOS",
+    "PAD",
+    "Fact",
+    "Pair",
+    "Passage",
+    "Plays",
+    "Sense",
+    "Series",
+    "Split",
+    "Story",
+    "Vocabulary",
+    "Weather",
+    "Week",
+    "co2",
+    "data_path",
+    "data_text",
+    "dates",
+    "el_nino",
+    "encode_pairs",
+    "number_in_words",
+    "number_words",
+    "pad",
+    "pair_vocabularies",
+    "part_of",
+    "passages",
+    "seattle_weather",
+    "senses",
+    "shakespeare",
+    "shuffled",
+    "split_by",
+    "stories",
+    "structure_of",
+    "sunspots",
+    "text_windows",
+    "weather_weeks",
+    "write_date",
+]
