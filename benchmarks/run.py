@@ -1,11 +1,11 @@
 """Side by side with peers: `make benchmark` writes benchmarks/results.md and results.png.
 
-    make benchmark                        # every case
+    make benchmark                        # every case, about a quarter of an hour
     make benchmark ARGS="local online"    # some of them; the others keep their last figures
-    make benchmark ARGS="--quick"         # at most five rounds of everything
+    make benchmark ARGS="--quick"         # three rounds, and fewer sizes: two minutes
 
-A case is a file in benchmarks/cases/ with `TITLE` and `measure(options)`, which yields `Figure`s.
-It may put curves for the picture into `options.curves`: {title: {label: [(n, seconds), ...]}}.
+A case is a file in benchmarks/cases/ with `TITLE`, perhaps `WHY` (what keeps its times from the
+roof) and `measure(options)`, which yields `Figure`s and `Line`s.
 A peer that is not installed is left out and named; `make benchmark` installs them.
 """
 
@@ -13,41 +13,82 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import json
 import os
 import platform
+import statistics
 import sys
+import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"]  # the palette of the lessons
+# the palette of the lessons and three more that colour-blind readers tell apart
+COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+STYLES = ["o-", "s--", "^:", "D-.", "v--", "P:", "X-."]
 sys.path.insert(0, str(HERE.parent))
 
 import torch  # noqa: E402
 
-from benchmarks.measure import Figure  # noqa: E402
+from benchmarks.measure import Figure, rounds  # noqa: E402
+from benchmarks.roofline import Line, Roof, Work, measure_roof  # noqa: E402
+
+ROOF = "the roof of this machine"
 
 
 @dataclass
 class Options:
-    rounds: int = 21
+    """How a case shall measure, and what it found beside its figures."""
+
     quick: bool = False
+    compiled: bool = True  # flex_attention; uncompiled it starts at once
+    roof: Roof | None = None
     curves: dict[str, dict[str, list[tuple[int, float]]]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
+    @property
+    def least(self) -> int:
+        """Rounds that are taken however long they last."""
+        return 3 if self.quick else 5
+
+    @property
+    def limit(self) -> float:
+        """Seconds after which no round begins beyond the least."""
+        return 2.0 if self.quick else 40.0
+
     def count(self, wanted: int) -> int:
-        return min(5, wanted) if self.quick else wanted
+        return min(3, wanted) if self.quick else wanted
+
+    def once(self, wanted: int) -> int:
+        """Fresh processes for a figure that hardly changes, such as memory."""
+        return 1 if self.quick else wanted
+
+    def sizes(self, wanted: Sequence[int], keep: int | None = None) -> list[int]:
+        """Those that there is time for: in the quick run none above 1,024 but `keep`."""
+        return [n for n in wanted if not self.quick or n <= 1024 or n == keep]
+
+    def times(self, calls: dict[str, Callable], wanted: int) -> dict[str, list[float]]:
+        """Seconds of each call in rounds in which they take turns."""
+        return rounds(calls, self.count(wanted), self.least, self.limit)
+
+    def draw(self, title: str, n: int, times: dict[str, list[float]], work: Work) -> None:
+        """A point for each candidate on the panel `title` of the picture."""
+        panel = self.curves.setdefault(title, {})
+        for who, seconds in times.items():
+            panel.setdefault(who, []).append((n, statistics.median(seconds)))
+        if self.roof is not None:
+            panel.setdefault(ROOF, []).append((n, self.roof.seconds(work.flops, work.moved)))
 
 
 def case_names() -> list[str]:
     return sorted(p.stem for p in (HERE / "cases").glob("*.py") if p.stem != "__init__")
 
 
-def table(title: str, figures: list[Figure]) -> list[str]:
+def table(figures: list[Figure]) -> list[str]:
+    """Measured figures beside the bars that they should keep."""
     lines = [
-        "",
-        f"## {title}",
         "",
         "| what | bar | measured | interval | rounds | kept |",
         "| --- | --- | ---: | --- | ---: | --- |",
@@ -60,6 +101,22 @@ def table(title: str, figures: list[Figure]) -> list[str]:
             f"{f.verdict} |"
         )
     return lines
+
+
+def side_by_side(found: list[Line]) -> list[str]:
+    """Times, ratios to the first candidate of each comparison, and what the roof would allow."""
+    rows = [
+        "",
+        "| what | who | time (ms) | over ours | interval | rounds | useful GFLOP/s | of the roof |",
+        "| --- | --- | ---: | ---: | --- | ---: | ---: | ---: |",
+    ]
+    for line in found:
+        rows.append(
+            f"| {line.what} | {line.who} | {1e3 * line.seconds:.3g} | {line.value:.3g}× | "
+            f"{line.low:.3g} to {line.high:.3g} | {line.rounds} | {line.rate:.3g} | "
+            f"{100 * line.share:.2g} % |"
+        )
+    return rows
 
 
 def interval(f: Figure) -> str:
@@ -78,16 +135,30 @@ def write(stored: dict) -> None:
     lines = [
         "# Benchmarks",
         "",
-        "Written by `make benchmark`. A time is a ratio: the median over rounds in which the",
-        "candidates take turns in one process. Memory is the growth above the inputs in a fresh",
-        "process. Beside each interval stands how often such a one holds the true median, which",
-        "follows from the number of rounds alone. `not sure`: the bar lies inside the interval.",
+        "Written by `make benchmark`. A ratio is the median over rounds in which the candidates",
+        "take turns in one process, after their outputs (and gradients) were compared. Memory is",
+        "the growth above the inputs in a fresh process. Beside each interval stands how often",
+        "such a one holds the true median, which follows from the number of rounds alone.",
+        "`not sure`: the bar lies inside the interval.",
+        "",
+        "The roof is the least time that this machine needs for the useful operations at its",
+        "matrix-multiply peak, or for the inputs and outputs at its memory's bandwidth; both were",
+        "measured at the beginning of each part. Useful are the products that the result cannot do",
+        "without: no masked pair, no score computed twice, no exponential.",
     ]
     for part in stored.values():
-        lines += table(part["title"], [Figure(**f) for f in part["figures"]])
-        lines += ["", f"{part['machine']}; load when it began {part['load']:.1f}."]
+        lines += ["", f"## {part['title']}"]
+        if part["figures"]:
+            lines += table([Figure(**f) for f in part["figures"]])
+        if part["lines"]:
+            lines += side_by_side([Line(**line) for line in part["lines"]])
+        if part["why"]:
+            lines += ["", f"What is missing to the roof. {part['why']}"]
+        lines += ["", f"{part['machine']}; load when it began {part['load']:.1f}. {part['roof']}"]
         if part["missing"]:
             lines += ["", f"Not installed, so left out: {', '.join(part['missing'])}."]
+        if part["failed"]:
+            lines += ["", f"It stopped before its end: `{part['failed']}`"]
     (HERE / "results.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     curves = {k: v for part in stored.values() for k, v in part["curves"].items()}
     if curves:
@@ -95,52 +166,90 @@ def write(stored: dict) -> None:
 
 
 def draw(curves: dict[str, dict[str, list[tuple[int, float]]]]) -> None:
+    """A panel for each entry of `curves`; forward above, with gradients below."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(curves), figsize=(5 * len(curves), 4), squeeze=False)
-    styles = ["o-", "s--", "^:", "D-."]
-    for ax, (title, lines) in zip(axes[0], curves.items(), strict=True):
-        for style, color, (label, points) in zip(styles, COLORS, lines.items(), strict=False):
-            ax.loglog(*zip(*points, strict=True), style, color=color, label=label)
-        ticks = [n for n, _ in next(iter(lines.values()))]
-        ax.set_xticks(ticks, [f"{n:,}" for n in ticks])
-        ax.minorticks_off()
-        ax.set(title=title, xlabel="tokens", ylabel="time (s)")
-        ax.legend(fontsize=8)
-        ax.grid(alpha=0.3)
+    above = [title for title in curves if not title.endswith("with gradients")]
+    below = [title for title in curves if title.endswith("with gradients")]
+    columns = max(len(above), len(below))
+    figure, axes = plt.subplots(2, columns, figsize=(5 * columns, 8), squeeze=False)
+    labels = dict.fromkeys(who for panel in curves.values() for who in panel if who != ROOF)
+    looks = dict(zip(labels, itertools.cycle(zip(STYLES, COLORS, strict=True)), strict=False))
+    for row, titles in zip(axes, (above, below), strict=True):
+        for ax in row[len(titles) :]:
+            ax.remove()
+        for ax, title in zip(row, titles, strict=False):
+            for who, points in curves[title].items():
+                style, color = ("-", "0.6") if who == ROOF else looks[who]
+                ax.loglog(*zip(*points, strict=True), style, color=color, label=who)
+            ticks = sorted({n for points in curves[title].values() for n, _ in points})
+            ax.set_xticks(ticks, [f"{n:,}" for n in ticks])
+            ax.minorticks_off()
+            ax.set(title=title, xlabel="tokens", ylabel="time (s)")
+            ax.legend(fontsize=8)
+            ax.grid(alpha=0.3)
     figure.tight_layout()
-    figure.savefig(HERE / "results.png", dpi=120)
+    figure.savefig(HERE / "results.png", dpi=100)
+    plt.close(figure)
 
 
-def main() -> None:
+def run(name: str, quick: bool) -> dict:
+    """One case, measured as far as it comes; what goes wrong in it does not stop the others."""
+    options = Options(quick=quick, roof=measure_roof())
+    case = importlib.import_module(f"benchmarks.cases.{name}")
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    print(f"{name}: {case.TITLE}; load {load:.1f}", flush=True)
+    figures, found, failed = [], [], ""
+    try:
+        for f in case.measure(options):
+            (found if isinstance(f, Line) else figures).append(f)
+            print(f"  {said(f)}", flush=True)
+    except Exception as error:
+        traceback.print_exc()
+        failed = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    roof = options.roof
+    return {
+        "title": case.TITLE, "why": getattr(case, "WHY", ""), "failed": failed,
+        "figures": [asdict(f) for f in figures], "lines": [asdict(line) for line in found],
+        "curves": options.curves, "missing": options.missing,
+        "machine": machine(), "load": load,
+        "roof": f"Matrix-multiply peak {roof.peak:.0f} GFLOP/s, {roof.thin:.0f} for products as "
+        f"thin as a head's; memory {roof.bandwidth:.0f} GB/s.",
+    }  # fmt: skip
+
+
+def said(f: Figure | Line) -> str:
+    if isinstance(f, Line):
+        return (
+            f"{f.what}: {f.who} {1e3 * f.seconds:.3g} ms, {f.value:.3g} of ours, "
+            f"{100 * f.share:.2g} % of the roof"
+        )
+    bar = "" if f.bar is None else f"; bar {f.bar[0]} {f.bar[1]:.3g}: {f.verdict}"
+    return f"{f.name}: {f.value:.3g}{f.unit}, {interval(f)}{bar}"
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="*", choices=[*case_names(), []], default=[])
-    parser.add_argument("--quick", action="store_true", help="five rounds of everything")
+    parser.add_argument("--quick", action="store_true", help="three rounds, and fewer sizes")
     chosen = parser.parse_args()
 
     store = HERE / "results.json"
     stored = json.loads(store.read_text()) if store.exists() else {}
+    stored = {name: part for name, part in stored.items() if name in case_names()}
     for name in chosen.cases or case_names():
-        options = Options(quick=chosen.quick)
-        case = importlib.import_module(f"benchmarks.cases.{name}")
-        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-        print(f"{name}: {case.TITLE}; load {load:.1f}", flush=True)
-        figures = []
-        for f in case.measure(options):
-            figures.append(f)
-            bar = "" if f.bar is None else f"; bar {f.bar[0]} {f.bar[1]:.3g}: {f.verdict}"
-            print(f"  {f.name}: {f.value:.3g}{f.unit}, {interval(f)}{bar}", flush=True)
-        stored[name] = {
-            "title": case.TITLE, "figures": [asdict(f) for f in figures],
-            "curves": options.curves, "missing": options.missing,
-            "machine": machine(), "load": load,
-        }  # fmt: skip
+        stored[name] = run(name, chosen.quick)
+        stored = dict(sorted(stored.items()))
         store.write_text(json.dumps(stored, indent=1) + "\n")
         write(stored)
+    failed = [name for name in chosen.cases or case_names() if stored[name]["failed"]]
+    if failed:
+        print(f"stopped before their end: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
