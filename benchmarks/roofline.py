@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import torch
 
@@ -28,6 +28,10 @@ class Roof:
     def seconds(self, flops: float, moved: float = 0.0) -> float:
         """The least time for `flops` operations on `moved` bytes."""
         return max(flops / self.peak, moved / self.bandwidth) / 1e9
+
+    def higher(self, other: Roof) -> Roof:
+        """The best of two measurements."""
+        return Roof(*(max(pair) for pair in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass

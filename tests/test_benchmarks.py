@@ -110,6 +110,7 @@ def test_decoders_write_the_same_tokens() -> None:
     calls = cache.candidates(run.Options(), model, steps=6)
     agree(calls)
     assert next(iter(calls.values()))()[0].shape == (1, 7)
+    agree(cache.with_and_without(length=3, steps=4))
 
 
 def test_agree_names_the_candidate_that_differs() -> None:
@@ -147,6 +148,7 @@ def test_useful_work_by_hand() -> None:
 
 def test_the_roof_is_the_slower_of_products_and_memory() -> None:
     roof = Roof(peak=100, thin=50, bandwidth=10)
+    assert roof.higher(Roof(90, 60, 10)) == Roof(100, 60, 10)
     assert roof.seconds(100e9, 1e9) == 1 and roof.seconds(100e9, 20e9) == 2
     found = lines("it", {"ours": [2.0, 4.0], "theirs": [3.0, 8.0]}, Work(100e9), roof)
     assert [line.value for line in found] == [1.0, 1.75]
@@ -186,7 +188,7 @@ def test_a_case_that_breaks_is_reported_and_keeps_its_figures(monkeypatch, tmp_p
         raise MemoryError("no room")
 
     monkeypatch.setattr(full, "measure", measure)
-    monkeypatch.setattr(run, "measure_roof", lambda: Roof(100, 50, 10))
+    monkeypatch.setattr(run, "measure_roof", lambda repeats=5: Roof(100, 50, 10))
     monkeypatch.setattr(run, "HERE", tmp_path)
     monkeypatch.setattr(run, "case_names", lambda: ["full"])
     monkeypatch.setattr("sys.argv", ["run.py"])

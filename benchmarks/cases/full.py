@@ -36,7 +36,7 @@ def measure(options):
         for n in options.sizes(SIZES):
             calls = candidates(options, n, grad)
             agree(calls)
-            times = options.times(calls, 21 if n < 4096 else 7)
+            times = options.times(calls, 21 if n < 4096 else 5)
             work = attention_work(n * n, n, dim=512, grad=grad)
             yield from lines(f"n = {n:,}, {kind}", times, work, options.roof)
             options.draw(f"Full attention, {kind}", n, times, work)

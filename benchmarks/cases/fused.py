@@ -12,7 +12,7 @@ TITLE = "fused_attention against the bare kernel: (1, 8, n, 64), float32"
 
 
 def measure(options):
-    for n in (1024, 4096):
+    for n in options.sizes((1024, 4096)):
         q, k, v = inputs(n)
         mask = causal & window(n // 2)
         dense = mask.dense(n).clone()

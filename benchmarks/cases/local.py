@@ -27,7 +27,8 @@ def candidates(options, n, grad, w=W):
     calls = {"attn_lib": wrap(local_attention, q, k, v, window=w)}
     if (peer := peers.lucidrains(options, w)) is not None:
         calls["lucidrains local-attention"] = wrap(peer, q, k, v)
-    if not grad and (peer := peers.flex(options, n, w)) is not None:  # no gradients on a CPU
+    compiling = not grad and (n > 1024 or not options.quick)  # no gradients on a CPU
+    if compiling and (peer := peers.flex(options, n, w)) is not None:
         calls["flex_attention, compiled"] = wrap(peer, q, k, v)
     if n <= 4096:
         calls["PyTorch's kernel, dense mask"] = dense(n, wrap, q, k, v, w)
@@ -60,7 +61,7 @@ def measure(options):
             agree(calls)
             if n <= 4096:  # other outputs: it sees every key, and its time grows with n²
                 calls["PyTorch's kernel, all keys"] = all_keys(n, grad)
-            times = options.times(calls, 21 if n in (4096, 16384) else 9)
+            times = options.times(calls, 21 if n == 16384 and not grad else 9)
             work = attention_work(window_pairs(n, W), n, grad=grad)
             yield from lines(f"n = {n:,}, {kind}", times, work, options.roof)
             options.draw(f"Causal window of 256, {kind}", n, times, work)
@@ -107,7 +108,8 @@ def growth(options):
 
 def global_tokens_and_symmetry(options):
     given = inputs(16384)
-    for kind, wrap in (("forward", forward), ("with gradients", backward)):
+    kinds = (("forward", forward), ("with gradients", backward))
+    for kind, wrap in kinds[:1] if options.quick else kinds:
         calls = {
             "plain": wrap(local_attention, *given, window=W),
             "global": wrap(local_attention, *given, window=W, n_global=4),

@@ -44,7 +44,7 @@ def code(form: str, grad: bool, n: int = N, small: int = 512) -> str:
 
 
 def measure(options):
-    for grad in (False, True):
+    for grad in (False,) if options.quick else (False, True):
         for form in FORMS:
             if "lucidrains" in form and importlib.util.find_spec("local_attention") is None:
                 options.missing.append("local-attention")
@@ -52,4 +52,4 @@ def measure(options):
             if grad and (form.startswith("attention") or "dense" in form):
                 continue  # four tensors of all scores: more than a laptop has
             kind = "with gradients" if grad else "forward"
-            yield memory_figure(f"{form}, {kind}", code(form, grad), count=options.once(3))
+            yield memory_figure(f"{form}, {kind}", code(form, grad), count=options.once(2))

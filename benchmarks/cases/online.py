@@ -67,6 +67,8 @@ if GRAD: out.backward(up)
     yield memory_figure(
         "memory, forward, causal, n = 4,096", fill(4096, False, "causal"), ("<=", 60.0), count
     )
+    if options.quick:
+        return
     near = memory_figure(
         "memory, with gradients, n = 2,048", fill(2048, True, "causal"), count=count
     )
