@@ -15,10 +15,12 @@ import argparse
 import importlib
 import itertools
 import json
+import math
 import os
 import platform
 import statistics
 import sys
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -45,6 +47,7 @@ class Options:
     quick: bool = False
     compiled: bool = True  # flex_attention; uncompiled it starts at once
     roof: Roof | None = None
+    until: float = math.inf  # from here on by time.perf_counter() the least is enough
     curves: dict[str, dict[str, list[tuple[int, float]]]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
@@ -56,6 +59,8 @@ class Options:
     @property
     def limit(self) -> float:
         """Seconds after which no round begins beyond the least."""
+        if time.perf_counter() > self.until:
+            return 0.0
         return 2.0 if self.quick else 25.0
 
     def count(self, wanted: int) -> int:
@@ -201,9 +206,9 @@ def draw(curves: dict[str, dict[str, list[tuple[int, float]]]]) -> None:
     plt.close(figure)
 
 
-def run(name: str, quick: bool, roof: Roof) -> dict:
+def run(name: str, options: Options) -> dict:
     """One case, measured as far as it comes; what goes wrong in it does not stop the others."""
-    options = Options(quick=quick, roof=roof)
+    roof = options.roof
     case = importlib.import_module(f"benchmarks.cases.{name}")
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     print(f"{name}: {case.TITLE}; load {load:.1f}", flush=True)
@@ -243,11 +248,14 @@ def main() -> int:
 
     store = HERE / "results.json"
     stored = json.loads(store.read_text()) if store.exists() else {}
-    stored = {name: part for name, part in stored.items() if name in case_names()}
+    stored = {  # what an earlier version wrote in another form is measured anew
+        name: part for name, part in stored.items() if name in case_names() and "lines" in part
+    }
+    until = time.perf_counter() + (90 if chosen.quick else 11 * 60)
     roof = measure_roof(repeats=15)
     for name in chosen.cases or case_names():
         roof = roof.higher(measure_roof())  # other work on the machine hides it at times
-        stored[name] = run(name, chosen.quick, roof)
+        stored[name] = run(name, Options(quick=chosen.quick, roof=roof, until=until))
         stored = dict(sorted(stored.items()))
         store.write_text(json.dumps(stored, indent=1) + "\n")
         write(stored)

@@ -169,6 +169,7 @@ def test_rounds_stop_at_the_limit_but_not_before_the_least() -> None:
 def test_the_quick_run_takes_fewer_rounds_and_sizes() -> None:
     quick, all_ = run.Options(quick=True), run.Options()
     assert (quick.count(21), all_.count(21)) == (3, 21)
+    assert run.Options(until=0.0).limit == 0.0 < quick.limit < all_.limit
     assert quick.sizes((256, 4096, 16384), keep=16384) == [256, 16384]
     assert all_.sizes((256, 4096)) == [256, 4096]
 
