@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import re
+import subprocess
 import tomllib
 from functools import partial
 
@@ -134,6 +135,18 @@ def test_programs_of_the_memory_case_run(form: str, grad: bool) -> None:
     marks = []
     exec(memory.code(form, grad, n=64, small=16), {"start": lambda: marks.append("started")})
     assert marks == ["started"]
+
+
+def test_a_form_that_the_system_ends_is_left_out_by_name(monkeypatch) -> None:
+    def figure(name, code, count):
+        if name.startswith("attention"):
+            raise subprocess.CalledProcessError(-9, "python")
+        return Figure(name, 1, 1, 1)
+
+    monkeypatch.setattr(memory, "memory_figure", figure)
+    options = run.Options(quick=True)
+    assert "attention (all scores), forward" not in [f.name for f in memory.measure(options)]
+    assert options.missing[0] == "attention (all scores), forward (its process ended with -9)"
 
 
 def test_useful_work_by_hand() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 
 from benchmarks.measure import memory_figure
 
@@ -51,5 +52,8 @@ def measure(options):
                 continue
             if grad and (form.startswith("attention") or "dense" in form):
                 continue  # four tensors of all scores: more than a laptop has
-            kind = "with gradients" if grad else "forward"
-            yield memory_figure(f"{form}, {kind}", code(form, grad), count=options.once(2))
+            name = f"{form}, {'with gradients' if grad else 'forward'}"
+            try:
+                yield memory_figure(name, code(form, grad), count=options.once(2))
+            except subprocess.CalledProcessError as error:  # the system ended it: too large
+                options.missing.append(f"{name} (its process ended with {error.returncode})")

@@ -15,8 +15,8 @@ from benchmarks.roofline import attention_work, lines
 TITLE = "Multi-head attention: (4, 512, 512), 8 heads, float32, eval"
 DIM, HEADS = 512, 8
 WHY = (
-    "Four projections at nearly the peak, and the kernel: thin products (64 features) and "
-    "exponentials, which are not counted as useful."
+    "The softmax inside the kernel: its maxima, exponentials and sums are not counted as useful. "
+    "The projections and the products, thin as a head's are, come near the peak."
 )
 
 
