@@ -4,8 +4,9 @@
     make benchmark ARGS="local online"    # some of them; the others keep their last figures
     make benchmark ARGS="--quick"         # three rounds, and fewer sizes: two minutes
 
-A case is a file in benchmarks/cases/ with `TITLE`, perhaps `WHY` (what keeps its times from the
-roof) and `measure(options)`, which yields `Figure`s and `Line`s.
+A case is a file in benchmarks/cases/ with `TITLE` and `measure(options)`, which yields `Figure`s
+and `Line`s, and perhaps with `WHY` (what keeps its times from the roof) and `LATE` (no bar: it is
+measured after those that have one).
 A peer that is not installed is left out and named; `make benchmark` installs them.
 """
 
@@ -89,6 +90,11 @@ class Options:
 
 def case_names() -> list[str]:
     return sorted(p.stem for p in (HERE / "cases").glob("*.py") if p.stem != "__init__")
+
+
+def late(name: str) -> bool:
+    """Whether a case has no bar to keep: it is measured after the others, in what time is left."""
+    return getattr(importlib.import_module(f"benchmarks.cases.{name}"), "LATE", False)
 
 
 def table(figures: list[Figure]) -> list[str]:
@@ -251,9 +257,9 @@ def main() -> int:
     stored = {  # what an earlier version wrote in another form is measured anew
         name: part for name, part in stored.items() if name in case_names() and "lines" in part
     }
-    until = time.perf_counter() + (90 if chosen.quick else 11 * 60)
+    until = time.perf_counter() + (90 if chosen.quick else 12 * 60)
     roof = measure_roof(repeats=15)
-    for name in chosen.cases or case_names():
+    for name in sorted(chosen.cases or case_names(), key=lambda name: (late(name), name)):
         roof = roof.higher(measure_roof())  # other work on the machine hides it at times
         stored[name] = run(name, Options(quick=chosen.quick, roof=roof, until=until))
         stored = dict(sorted(stored.items()))

@@ -12,6 +12,7 @@ from benchmarks.calls import agree, timed
 from benchmarks.roofline import attention_work, lines, window_pairs
 
 TITLE = "Causal attention: modules on (1, n, 512), 8 heads, float32, eval"
+LATE = True
 SIZES = (256, 1024, 4096)
 WHY = (
     "As for full attention; and along the diagonal the kernel computes whole blocks of which half "

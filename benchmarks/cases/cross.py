@@ -10,6 +10,7 @@ from benchmarks.calls import agree, timed
 from benchmarks.roofline import attention_work, lines
 
 TITLE = "Cross-attention: modules on x (1, n, 512) and context (1, 2n, 512), 8 heads, float32, eval"
+LATE = True
 SIZES = (512, 1024)
 WHY = "As for full attention."
 

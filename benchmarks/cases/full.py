@@ -10,6 +10,7 @@ from benchmarks.calls import agree, timed
 from benchmarks.roofline import attention_work, lines
 
 TITLE = "Full attention: modules on (1, n, 512), 8 heads, float32, eval"
+LATE = True
 SIZES = (256, 1024, 4096)
 WHY = (
     "The softmax: its maxima, exponentials and sums are not counted as useful, and with few tokens "

@@ -8,6 +8,7 @@ import subprocess
 from benchmarks.measure import memory_figure
 
 TITLE = "Memory above the inputs: (1, 8, 8192, 64), causal, float32"
+LATE = True
 N = 8192
 PREPARE = """
 import torch, torch.nn.functional as F
