@@ -127,7 +127,8 @@ class _Online(torch.autograd.Function):
         space = q.new_empty(q.shape[0] * q.shape[1] * min(block, n) * min(block, m), dtype=wide)
         for rows, row in _rows(q, k, mask, block):
             q_rows = q[:, :, rows].to(wide) * scale
-            top = q_rows.new_full((*q_rows.shape[:-1], 1), -math.inf)  # greatest score so far
+            # greatest score so far, beginning with a number: -inf - -inf would be NaN
+            top = q_rows.new_full((*q_rows.shape[:-1], 1), torch.finfo(wide).min)
             total = torch.zeros_like(top)  # sum of exp(score - top)
             acc = torch.zeros_like(out[:, :, rows])  # sum of exp(score - top) * value
             for cols, seen in row:
@@ -135,15 +136,14 @@ class _Online(torch.autograd.Function):
                 if seen is not None:
                     scores.masked_fill_(~seen, -math.inf)
                 best = scores.amax(dim=-1, keepdim=True)
+                # a row that sees no key of this block: no NaN, and below it counts exp(best) = 0
+                scores[..., :1].masked_fill_(best == -math.inf, 0.0)
                 # softmax is one pass where exp and sum are three; its greatest weight is 1 / sum
                 weights = torch.softmax(scores, dim=-1, out=scores)
                 mean = weights @ v[:, :, cols].to(wide)
                 count = weights.amax(dim=-1, keepdim=True).reciprocal_()  # sum of exp(score - best)
-                for part in (count, mean):  # rows that see no key of this block hold NaN
-                    part.masked_fill_(best == -math.inf, 0.0)
                 higher = torch.maximum(top, best)
-                base = higher.masked_fill(higher == -math.inf, 0.0)  # where no key was seen yet
-                shrink, count = top.sub_(base).exp_(), best.sub_(base).exp_().mul_(count)
+                shrink, count = top.sub_(higher).exp_(), best.sub_(higher).exp_().mul_(count)
                 total.mul_(shrink).add_(count)
                 acc.mul_(shrink).addcmul_(mean, count)
                 top = higher
