@@ -204,6 +204,8 @@ def flex(options: Any, n: int, w: int) -> Callable[..., Tensor] | None:
     from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
     blocks = create_block_mask(causal & window(w), None, None, n, n, device="cpu")
+    if options.compiled:
+        torch.compiler.reset()  # too many sizes in one process would fall back to all scores
     call = torch.compile(flex_attention, dynamic=False) if options.compiled else flex_attention
     one = torch.zeros(1, 8, n, 64)
     try:

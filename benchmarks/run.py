@@ -62,7 +62,7 @@ class Options:
         """Seconds after which no round begins beyond the least."""
         if time.perf_counter() > self.until:
             return 0.0
-        return 2.0 if self.quick else 25.0
+        return 2.0 if self.quick else 20.0
 
     def count(self, wanted: int) -> int:
         return min(3, wanted) if self.quick else wanted
