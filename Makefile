@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 # Compared in `make benchmark`, without their dependencies: some would bring another torch.
-PEERS := local-attention x-transformers einops einx frozendict hyper-connections loguru torch-einops-utils
+PEERS := local-attention x-transformers transformers llms-from-scratch einops einx frozendict hyper-connections loguru regex torch-einops-utils
 .DEFAULT_GOAL := lab
 .PHONY: lab test test-platforms lint notebooks fresh address benchmark setup
 
@@ -38,6 +38,7 @@ address: setup  ## carry the repository's address everywhere: make address REPO=
 	@$(VENV) tools/address.py $(REPO)
 
 benchmark: setup  ## speed and memory beside peers, into benchmarks/results.md: make benchmark ARGS=--quick
-	@$(VENV) -m pip install --quiet --disable-pip-version-check --no-input --no-deps -c constraints.txt $(PEERS) \
-	  || echo "make: the peers could not be installed; those that are missing are left out" >&2
+	@for peer in $(PEERS); do \
+	  $(VENV) -m pip install --quiet --disable-pip-version-check --no-input --no-deps -c constraints.txt $$peer \
+	    || echo "make: $$peer could not be installed; what needs it is left out" >&2; done
 	@$(VENV) benchmarks/run.py $(ARGS)

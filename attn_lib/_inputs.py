@@ -30,6 +30,19 @@ def check_inputs(
     The dense mask is bool and broadcasts to the scores (..., n, m); None where nothing is hidden.
     """
     check_qkv(q, k, v, scale)
+    return check_beside(q, k, mask=mask, bias=bias, sink=sink, dropout=dropout)
+
+
+def check_beside(
+    q: Tensor,
+    k: Tensor,
+    *,
+    mask: Mask | Tensor | None = None,
+    bias: Tensor | None = None,
+    sink: Tensor | None = None,
+    dropout: float = 0.0,
+) -> Tensor | None:
+    """`check_inputs` where q, k and v were checked before: what stands beside them."""
     scores = (*q.shape[:-1], k.shape[-2])
     if bias is not None:
         check_bias(bias, q, scores)

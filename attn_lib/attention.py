@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._inputs import check_inputs, check_qkv
+from ._inputs import check_beside, check_inputs, check_qkv
 from .masks import Mask, is_causal
 
 _HALF = (torch.float16, torch.bfloat16)
@@ -120,7 +120,7 @@ def fused_attention(
             return_weights=return_weights, return_lse=return_lse,
         )  # fmt: skip
     plain = isinstance(mask, Mask) and bias is None and is_causal(mask, q.shape[-2], k.shape[-2])
-    allowed = check_inputs(q, k, v, mask=None if plain else mask, bias=bias, dropout=dropout)
+    allowed = check_beside(q, k, mask=None if plain else mask, bias=bias, dropout=dropout)
     added = allowed
     if bias is not None:
         added = bias.to(torch.float32 if q.dtype in _HALF else q.dtype)

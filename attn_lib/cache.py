@@ -12,6 +12,7 @@ from .masks import _window as _window_rule
 from .masks import causal
 from .masks import window as _window
 
+_CAUSAL = causal.key()
 _ROOM = 64  # tokens at first; room doubles from there, so that n appends copy O(n) and not O(n²)
 
 
@@ -204,7 +205,7 @@ def conjuncts(mask: Mask) -> list[Mask]:
 def _sees_all(mask: Mask, m: int) -> bool:
     # the newest of m tokens, alone: nothing is ahead of it and nothing further back than m - 1
     return all(
-        part.key() == causal.key() or (part._rule is _window_rule and part._args[0] >= m)
+        part.key() == _CAUSAL or (part._rule is _window_rule and part._args[0] >= m)
         for part in conjuncts(mask)
     )
 

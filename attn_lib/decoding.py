@@ -69,7 +69,7 @@ def generate(
                 done = done | (token == stop)
             tokens = torch.cat([tokens, token[:, None]], dim=1)
             new = token[:, None] if cache else tokens
-            if done.all():
+            if stop is not None and done.all():
                 break
     return tokens
 

@@ -54,8 +54,13 @@ class Figure:
         return "yes" if good and edge else "no" if other else f"{'yes' if good else 'no'}, not sure"
 
 
-def rounds(calls: dict[str, Callable[[], object]], count: int) -> dict[str, list[float]]:
-    """Seconds of each call in each of `count` rounds, after one round to warm up."""
+def rounds(
+    calls: dict[str, Callable[[], object]], count: int, least: int = 0, limit: float = math.inf
+) -> dict[str, list[float]]:
+    """Seconds of each call in each of `count` rounds, after one round to warm up.
+
+    After `limit` seconds it stops early, with at least `least` rounds.
+    """
 
     def clock(call: Callable[[], object]) -> Callable[[], float]:
         def run() -> float:
@@ -65,16 +70,20 @@ def rounds(calls: dict[str, Callable[[], object]], count: int) -> dict[str, list
 
         return run
 
-    return turns({name: clock(call) for name, call in calls.items()}, count)
+    return turns({name: clock(call) for name, call in calls.items()}, count, least, limit)
 
 
-def turns(clocks: dict[str, Callable[[], float]], count: int) -> dict[str, list[float]]:
+def turns(
+    clocks: dict[str, Callable[[], float]], count: int, least: int = 0, limit: float = math.inf
+) -> dict[str, list[float]]:
     """What each of `clocks` returns in `count` rounds, after one unread; the order alternates."""
     times: dict[str, list[float]] = {name: [] for name in clocks}
     for clock in clocks.values():
         clock()
-    order = list(clocks)
+    order, start = list(clocks), time.perf_counter()
     for turn in range(count):
+        if turn >= least and time.perf_counter() - start > limit:
+            break
         for name in order if turn % 2 == 0 else reversed(order):
             times[name].append(clocks[name]())
     return times

@@ -150,6 +150,17 @@ def test_scores_far_out_stay_finite():
 
 
 @pytest.mark.quick
+def test_scores_of_minus_infinity_count_as_hidden_keys():
+    q, k, v = qkv(1, 1, 4, 2)
+    q, k = q.abs(), k.abs()
+    k[:, :, 1:] = -math.inf  # blocks of which part, and all, can give nothing
+    for keys in (k, k[:, :, 1:]):
+        values = v[:, :, : keys.shape[2]]
+        got = online_attention(q, keys, values, block=2, return_lse=True)
+        torch.testing.assert_close(got, attention(q, keys, values, return_lse=True))
+
+
+@pytest.mark.quick
 def test_empty_rows_give_zeros_and_finite_gradients():
     q, k, v = qkv(1, 2, 6, 4, grad=True)
     mask = torch.ones(6, 6, dtype=torch.bool)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch.nn.functional as F
 
 from attn_lib import causal, fused_attention, window
-from benchmarks.cases.local import forward, inputs
-from benchmarks.measure import ratio, rounds
+from benchmarks.calls import agree, forward, inputs
+from benchmarks.measure import ratio
 
 TITLE = "fused_attention against the bare kernel: (1, 8, n, 64), float32"
 
 
 def measure(options):
-    for n in (1024, 4096):
+    for n in options.sizes((1024, 4096)):
         q, k, v = inputs(n)
         mask = causal & window(n // 2)
         dense = mask.dense(n).clone()
@@ -25,7 +25,10 @@ def measure(options):
             "mask": forward(fused_attention, q, k, v, mask=mask),
             "ready": forward(kernel, q, k, v, attn_mask=dense),
         }
-        t = rounds(calls, options.count(41 if n == 1024 else 21))
-        for mine, other in (("plain", "kernel"), ("causal", "is_causal"), ("mask", "ready")):
+        pairs = (("plain", "kernel"), ("causal", "is_causal"), ("mask", "ready"))
+        for mine, other in pairs:
+            agree({other: calls[other], mine: calls[mine]})
+        t = options.times(calls, 41 if n == 1024 else 21)
+        for mine, other in pairs:
             name = f"{mine}, against the kernel's own, n = {n:,}"
             yield ratio(name, t[mine], t[other], ("<=", 1.05))

@@ -1,151 +1,142 @@
-"""Sliding windows: local_attention against peers, its growth with n, and its memory."""
+"""A causal window: local_attention beside its peers, its growth with n, and its memory."""
 
 from __future__ import annotations
 
-import importlib.util
-import statistics
+from pathlib import Path
 
-import torch
 import torch.nn.functional as F
 
-from attn_lib import causal, fused_attention, local_attention, window
-from benchmarks.measure import exponent, memory_figure, ratio, rounds
+from attn_lib import causal, local_attention, window
+from benchmarks import peers
+from benchmarks.calls import agree, backward, forward, inputs
+from benchmarks.measure import exponent, memory_figure, ratio
+from benchmarks.roofline import attention_work, lines, window_pairs
 
-TITLE = "Local attention: (1, 8, n, 64), window 256, float32"
+TITLE = "Sliding window: (1, 8, n, 64), causal, window 256, float32"
 W = 256
-SIZES = (2048, 4096, 8192, 16384)
+SIZES = (1024, 2048, 4096, 8192, 16384)
+GROWTH = SIZES[1:]
+WHY = (
+    "A chunk of 64 queries shares one stretch of 319 keys, of which each query asks for 256: a "
+    "fifth of the products is computed and thrown away. The rest is the softmax (maxima, "
+    "exponentials and sums are not counted as useful), and backward the scores computed again and "
+    "the gradients of overlapping stretches added up."
+)
 
 
-def inputs(n, grad=False):
-    torch.manual_seed(0)
-    return [torch.randn(1, 8, n, 64, requires_grad=grad) for _ in range(3)]
+def candidates(options, n, grad, w=W):
+    q, k, v = inputs(n)
+    wrap = backward if grad else forward
+    calls = {"attn_lib": wrap(local_attention, q, k, v, window=w)}
+    if (peer := peers.lucidrains(options, w)) is not None:
+        calls["lucidrains local-attention"] = wrap(peer, q, k, v)
+    compiling = not grad and (n > 1024 or not options.quick)  # no gradients on a CPU
+    if compiling and (peer := peers.flex(options, n, w)) is not None:
+        calls["flex_attention, compiled"] = wrap(peer, q, k, v)
+    if n <= 4096:
+        calls["PyTorch's kernel, dense mask"] = dense(n, wrap, q, k, v, w)
+    return calls
 
 
-def forward(call, *args, **options):
-    def run():
-        with torch.no_grad():
-            call(*args, **options)
-
-    return run
+def dense(n, wrap, q, k, v, w=W):
+    mask = (causal & window(w)).dense(n)
+    return wrap(F.scaled_dot_product_attention, q, k, v, attn_mask=mask)
 
 
-def backward(call, q, k, v, **options):
-    up = torch.randn_like(q)
-
-    def run():
-        q.grad = k.grad = v.grad = None
-        call(q, k, v, **options).backward(up)
-
-    return run
+def all_keys(n, grad):
+    full = F.scaled_dot_product_attention
+    return (backward if grad else forward)(full, *inputs(n), is_causal=True)
 
 
-def lucidrains(options, causal_=True):
-    if importlib.util.find_spec("local_attention") is None:
-        options.missing.append("local-attention")
-        return None
-    from local_attention import LocalAttention
-
-    # it counts w + 1 keys with exact_windowsize; buckets of w and one bucket back
-    return LocalAttention(
-        dim=64, window_size=W - 1, causal=causal_, exact_windowsize=True, autopad=True,
-        use_rotary_pos_emb=False,
-    )  # fmt: skip
-
-
-def flex(n):
-    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-    blocks = create_block_mask(causal & window(W), None, None, n, n, device="cpu")
-    compiled = torch.compile(flex_attention)
-    return lambda q, k, v: compiled(q, k, v, block_mask=blocks)
+BARS = {  # (n, with gradients, peer): what the ratio is called, and its bar
+    (16384, False, "lucidrains local-attention"): ("times as fast as lucidrains", (">=", 5.0)),
+    (16384, True, "lucidrains local-attention"): ("times as fast as lucidrains", (">=", 2.5)),
+    (16384, False, "flex_attention, compiled"): ("time of compiled flex_attention", ("<=", 1.1)),
+    (4096, False, "PyTorch's kernel, dense mask"): ("times as fast as the dense mask", (">=", 8.0)),
+}
 
 
 def measure(options):
-    n = 16384
-    q, k, v = inputs(n)
-    peer = lucidrains(options)
-    calls = {"here": forward(local_attention, q, k, v, window=W)}
-    if peer:
-        calls["lucidrains"] = forward(peer, q, k, v)
-    try:
-        compiled = flex(n)
-        compiled(q, k, v)
-        calls["flex"] = forward(compiled, q, k, v)
-    except Exception as error:  # no C++ compiler
-        options.missing.append(f"compiled flex_attention ({type(error).__name__})")
-    calls["global"] = forward(local_attention, q, k, v, window=W, n_global=4)
-    calls["symmetric"] = forward(local_attention, q, k, v, window=W, causal=False)
-    t = rounds(calls, options.count(21))
-    if peer:
-        yield ratio(
-            "times as fast as lucidrains, forward, n = 16,384",
-            t["here"],
-            t["lucidrains"],
-            (">=", 5.0),
-        )
-    if "flex" in t:
-        yield ratio(
-            "time of compiled flex_attention, forward, n = 16,384",
-            t["here"],
-            t["flex"],
-            ("<=", 1.1),
-        )
-    yield ratio("with 4 global tokens, against without, forward", t["global"], t["here"])
-    yield ratio("symmetric (twice the keys), against causal, forward", t["symmetric"], t["here"])
+    for grad in (False, True):
+        kind = "with gradients" if grad else "forward"
+        for n in options.sizes(SIZES, keep=16384):
+            calls = candidates(options, n, grad)
+            agree(calls)
+            if n <= 4096:  # other outputs: it sees every key, and its time grows with n²
+                calls["PyTorch's kernel, all keys"] = all_keys(n, grad)
+            times = options.times(calls, 21 if n == 16384 and not grad else 9)
+            work = attention_work(window_pairs(n, W), n, grad=grad)
+            yield from lines(f"n = {n:,}, {kind}", times, work, options.roof)
+            options.draw(f"Causal window of 256, {kind}", n, times, work)
+            for who, seconds in times.items():
+                if (bar := BARS.get((n, grad, who))) is not None:
+                    name = f"{bar[0]}, {kind}, n = {n:,}"
+                    yield ratio(name, times["attn_lib"], seconds, bar[1])
+    yield from at_the_ends(options)
+    yield from growth(options)
+    yield from global_tokens_and_symmetry(options)
+    yield from memory(options)
 
-    q, k, v = inputs(n, grad=True)
-    calls = {
-        "here": backward(local_attention, q, k, v, window=W),
-        "global": backward(local_attention, q, k, v, window=W, n_global=4),
-        "symmetric": backward(local_attention, q, k, v, window=W, causal=False),
-    }
-    if peer:
-        calls["lucidrains"] = backward(peer, q, k, v)
-    t = rounds(calls, options.count(21))
-    if peer:
-        yield ratio(
-            "times as fast as lucidrains, with gradients, n = 16,384",
-            t["here"],
-            t["lucidrains"],
-            (">=", 2.5),
-        )
-    yield ratio("with 4 global tokens, against without, with gradients", t["global"], t["here"])
-    yield ratio("symmetric, against causal, with gradients", t["symmetric"], t["here"])
 
+def at_the_ends(options):
+    """The dense mask where it is dearest, and a window that hides nothing."""
+    if not options.quick and free_memory() < 6 * 2**30:
+        options.missing.append("the dense mask at n = 16,384 (it wants 6 GiB of free memory)")
+    elif not options.quick:
+        q, k, v = inputs(16384)
+        calls = {
+            "attn_lib": forward(local_attention, q, k, v, window=W),
+            "dense": dense(16384, forward, q, k, v),
+        }
+        agree(calls)
+        times = options.times(calls, 5)
+        yield ratio(
+            "times as fast as the dense mask, forward, n = 16,384",
+            times["attn_lib"], times["dense"], (">=", 50.0),
+        )  # fmt: skip
     q, k, v = inputs(4096)
-    dense = (causal & window(W)).dense(4096)
-    calls = {
-        "here": forward(local_attention, q, k, v, window=W),
-        "dense": forward(fused_attention, q, k, v, mask=dense),
-        "full": forward(F.scaled_dot_product_attention, q, k, v, is_causal=True),
-        "all": forward(local_attention, q, k, v, window=4096),
-    }
-    t = rounds(calls, options.count(21))
+    calls = {"full": all_keys(4096, False), "all": forward(local_attention, q, k, v, window=4096)}
+    agree(calls)
+    times = options.times(calls, 21)
     yield ratio(
-        "times as fast as the dense mask, forward, n = 4,096", t["here"], t["dense"], (">=", 1.0)
-    )
-    yield ratio(
-        "window >= n against full causal attention, n = 4,096", t["all"], t["full"], ("<=", 1.1)
-    )
+        "window >= n against full causal attention, n = 4,096", times["all"], times["full"],
+        ("<=", 1.1),
+    )  # fmt: skip
 
+
+def free_memory():
+    """Bytes that programs may still ask for; no limit where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return float("inf")
+    return 1024 * int(next(line for line in lines if line.startswith("MemAvailable")).split()[1])
+
+
+def growth(options):
     for kind, wrap, bar in (("forward", forward, 1.15), ("with gradients", backward, 1.2)):
-        calls = {}
-        for size in SIZES:
-            given = inputs(size, grad=wrap is backward)
-            calls["local_attention", size] = wrap(local_attention, *given, window=W)
-            if peer:
-                calls["lucidrains local-attention", size] = wrap(peer, *given)
-            if size <= 4096:  # it grows with n²
-                full = F.scaled_dot_product_attention
-                calls["PyTorch's kernel, all keys", size] = wrap(full, *given, is_causal=True)
-        t = rounds(calls, options.count(9))
-        own = {size: t["local_attention", size] for size in SIZES}
-        yield exponent(f"exponent from 2,048 to 16,384, {kind}", SIZES, own, ("<=", bar))
-        curves = options.curves.setdefault(f"Causal, window 256, {kind}", {})
-        for (label, size), seconds in t.items():
-            curves.setdefault(label, []).append((size, statistics.median(seconds)))
+        calls = {n: wrap(local_attention, *inputs(n), window=W) for n in GROWTH}
+        name = f"exponent from 2,048 to 16,384, {kind}"
+        yield exponent(name, GROWTH, options.times(calls, 9), ("<=", bar))
 
-    code = """
+
+def global_tokens_and_symmetry(options):
+    given = inputs(16384)
+    kinds = (("forward", forward), ("with gradients", backward))
+    for kind, wrap in kinds[:1] if options.quick else kinds:
+        calls = {
+            "plain": wrap(local_attention, *given, window=W),
+            "global": wrap(local_attention, *given, window=W, n_global=4),
+            "symmetric": wrap(local_attention, *given, window=W, causal=False),
+        }
+        t = options.times(calls, 7)
+        yield ratio(f"with 4 global tokens, against without, {kind}", t["global"], t["plain"])
+        yield ratio(
+            f"symmetric (twice the keys), against causal, {kind}", t["symmetric"], t["plain"]
+        )
+
+
+CODE = """
 import torch
 from attn_lib import local_attention
 q, k, v = (torch.randn(1, 8, 16384, 64, requires_grad=GRAD) for _ in range(3))
@@ -156,12 +147,13 @@ start()
 out = local_attention(q, k, v, window=256, n_global=G)
 if GRAD: out.backward(up)
 """
+
+
+def memory(options):
     for name, grad, g, bar in (
         ("memory, forward, n = 16,384", False, 0, ("<=", 100.0)),
-        ("memory, forward, 4 global tokens", False, 4, None),
+        ("memory, forward, 4 global tokens, n = 16,384", False, 4, None),
         ("memory, with gradients, n = 16,384", True, 0, None),
     ):
-        yield memory_figure(
-            name, code.replace("GRAD", str(grad)).replace("n_global=G", f"n_global={g}"), bar,
-            count=options.count(3),
-        )  # fmt: skip
+        code = CODE.replace("GRAD", str(grad)).replace("n_global=G", f"n_global={g}")
+        yield memory_figure(name, code, bar, count=options.once(3))
