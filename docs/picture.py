@@ -42,7 +42,7 @@ MASKS: list[tuple[str, str, int, Mask, str]] = [
     ("Dilated window", "07", TOKENS, causal & dilated(4, 2), ""),
     ("Global and local", "08", TOKENS, causal & (window(3) | global_tokens(2)), "causal & (window(3)\n  | global_tokens(2))"),  # fmt: skip
     ("Prefix", "08", TOKENS, causal | prefix(8), ""),
-    ("Packed documents", "08", TOKENS, causal & PACKED, "causal & documents(ids)"),
+    ("Documents", "08", TOKENS, causal & PACKED, "causal & documents(ids)"),
 ]
 
 
@@ -58,7 +58,7 @@ def draw(ax: Axes, name: str, lesson: str, n: int, mask: Mask, rule: str) -> str
     square(ax, -1.6, QUERY, plots.QUERY)
     ax.set(xlim=(-2.4, TOKENS), ylim=(TOKENS - 0.1, -3.5), aspect="equal")
     ax.axis("off")
-    ax.text(-0.4, -2.75, name, fontsize=12.5, fontweight="bold", color=plots.INK, va="center")
+    ax.text(-0.4, -2.75, name, fontsize=12, fontweight="bold", color=plots.INK, va="center")
     ax.text(TOKENS - 0.6, -2.75, lesson, fontsize=10, color="#777777", ha="right", va="center")
     style = {"fontsize": 8, "family": "monospace", "color": "#555555", "linespacing": 1.1}
     ax.text(-0.4, -2.2, rule or repr(mask), va="top", **style)
