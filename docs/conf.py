@@ -1,4 +1,4 @@
-"""Sphinx's settings. `make site` gathers the pages and calls Sphinx with them: see tools/site.py."""
+"""Sphinx's settings. `make site` gathers the pages and calls Sphinx: see tools/site.py."""
 
 import sys
 from pathlib import Path

@@ -6,11 +6,7 @@ describes the picture is printed, and README carries it as its alternative text.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -29,7 +25,7 @@ from attn_lib import (
     window,
 )
 
-PICTURE = HERE / "mechanisms.png"
+PICTURE = Path(__file__).resolve().parent / "mechanisms.png"
 TOKENS, QUERY = 12, 6
 SEEN, HIDDEN = "#8E7BB0", "#EEEEF2"
 PACKED = documents([0] * 3 + [1] * 5 + [2] * 4)
@@ -40,7 +36,13 @@ MASKS: list[tuple[str, str, int, Mask, str]] = [
     ("Cross-attention", "06", 9, padding([[True] * 10 + [False] * 2]), "padding(keep)"),
     ("Sliding window", "07", TOKENS, causal & window(4), ""),
     ("Dilated window", "07", TOKENS, causal & dilated(4, 2), ""),
-    ("Global and local", "08", TOKENS, causal & (window(3) | global_tokens(2)), "causal & (window(3)\n  | global_tokens(2))"),  # fmt: skip
+    (
+        "Global and local",
+        "08",
+        TOKENS,
+        causal & (window(3) | global_tokens(2)),
+        "causal & (window(3)\n  | global_tokens(2))",
+    ),
     ("Prefix", "08", TOKENS, causal | prefix(8), ""),
     ("Documents", "08", TOKENS, causal & PACKED, "causal & documents(ids)"),
 ]
@@ -106,8 +108,8 @@ def legend(fig: matplotlib.figure.Figure) -> None:
 def description(told: list[str]) -> str:
     """The picture in words."""
     return (
-        f"Eight rules of who may look at whom, drawn as squares. Of {TOKENS} keys, the query that is "
-        f"picked out sees: {', '.join(told)}."
+        f"Eight rules of who may look at whom, drawn as squares. Of {TOKENS} keys, the query that "
+        f"is picked out sees: {', '.join(told)}."
     )
 
 

@@ -1,6 +1,8 @@
 """Make `.venv` with the pinned packages, or leave it alone when it is complete.
 
-Arguments name further extras of pyproject.toml, which are added once: `environment.py docs`. Runs under the system's Python with the standard library alone. The last step writes
+Arguments name further extras of pyproject.toml, which are added once: `environment.py docs`.
+
+Runs under the system's Python with the standard library alone. The last step writes
 `.venv/complete.json`; without that file the environment counts as half made and is made anew, so
 an interrupted installation never leaves a trap. A failure is one sentence on stderr and exit 1.
 """

@@ -1,8 +1,8 @@
 """Build the web site into `site/`, offline, from the notebooks' stored outputs.
 
-The pages are gathered in `build/site/pages`: those of `docs/`, the notebooks with their links led to
-pages, the glossary out of notebook 00, parts of README, and one page for each public module of the
-library. Then Sphinx makes the site; a warning fails the build.
+The pages are gathered in `build/site/pages`: those of `docs/`, the notebooks with their links led
+to pages, the glossary out of notebook 00, parts of README, and one page for each public module of
+the library. Then Sphinx makes the site; a warning fails the build.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ def section(text: str, heading: str) -> str:
     start = re.search(rf"^(#+) +{re.escape(heading)} *$", hidden, re.MULTILINE)
     if start is None:
         raise LookupError(f"there is no heading {heading!r}")
-    rest = re.compile(rf"^#{{1,{max(2, len(start[1]))}}} ", re.MULTILINE).search(hidden, start.end())
+    rest = re.compile(rf"^#{{1,{max(2, len(start[1]))}}} ", re.MULTILINE).search(
+        hidden, start.end()
+    )
     return text[start.end() : rest.start() if rest else None].strip()
 
 

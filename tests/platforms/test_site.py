@@ -115,7 +115,8 @@ def test_figures_carry_the_descriptions_of_the_notebooks(built: tuple[Path, floa
 
 AXE = """() => axe.run(document, {resultTypes: ['violations']}).then(found => found.violations
     .filter(one => ['serious', 'critical'].includes(one.impact))
-    .map(one => `${one.impact} ${one.id}: ` + one.nodes.map(n => n.html.slice(0, 200)).join(' | ')))"""
+    .map(one => `${one.impact} ${one.id}: `
+        + one.nodes.map(node => node.html.slice(0, 200)).join(' | ')))"""
 
 
 def visit(page: Page, address: str, names: list[str], axe: str) -> list[str]:
