@@ -18,7 +18,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives, roles
 from docutils.parsers.rst.directives.body import CodeBlock
 from docutils.utils import new_document
-from nbformat.v4 import new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tests.notebooks.rules import Lesson, broken, links
 from tools import course, site
@@ -96,6 +96,21 @@ def test_the_pages_name_one_address(path: Path) -> None:
     text = unquote(path.read_text(encoding="utf-8"))
     named = re.findall(rf"github\.com/([\w-]+/{slug.partition('/')[2]})\b", text)
     assert set(named) <= {slug}
+
+
+def test_the_teachers_table_of_a_class_comes_out(tmp_path: Path, monkeypatch) -> None:
+    guide = (ROOT / "docs" / "teach.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"^```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    wrong = "import torch\n\ndef softmax(scores):\n    return torch.softmax(scores, 0)"
+    nb = new_notebook(cells=[new_code_cell(wrong)])
+    (tmp_path / "students/ada").mkdir(parents=True)
+    course.write(nb, tmp_path / "students/ada/02_self_attention.ipynb")
+    monkeypatch.chdir(tmp_path)
+    exec(script, {})
+    header, row = (tmp_path / "verdicts.csv").read_text(encoding="utf-8").splitlines()
+    assert header.startswith("student,softmax,scaled_dot_product_attention,")
+    assert row.startswith("ada,") and row.endswith(",not attempted")
+    assert row.split(",")[1].startswith("softmax_over_")
 
 
 # --- borrowed pieces
