@@ -248,6 +248,8 @@ def gather(root: Path = course.ROOT, pages: Path = PAGES) -> None:
         write(pages / name, text)
     for path in lessons:
         nb, name = course.read(path), f"notebooks/{path.name}"
+        setup = next(cell for cell in nb.cells if cell.cell_type == "code")
+        setup.metadata["tags"] = ["remove-cell"]  # it says nothing to a reader
         for cell in nb.cells:
             if cell.cell_type == "markdown":
                 cell.source = rewrite_links(cell.source, name, name, names, repository)
@@ -288,6 +290,8 @@ def build(pages: Path = PAGES, site: Path = SITE) -> int:
     with contextlib.redirect_stdout(io.StringIO()):
         code = sphinx([*options, *doctrees, str(pages), str(made)])
     if code == 0:
+        for path in course.lessons():  # what a reader downloads is the notebook as it was written
+            shutil.copyfile(path, made / "_sources" / "notebooks" / path.name)
         shutil.rmtree(site, ignore_errors=True)
         made.rename(site)
     return code
