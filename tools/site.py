@@ -308,7 +308,7 @@ def main() -> int:
     if build():
         print("make site: Sphinx is not content; its words stand above.", file=sys.stderr)
         return 1
-    count = len([*SITE.rglob("*.html")])
+    count = len([path for path in SITE.rglob("*.html") if "_static" not in path.parts])
     print(f"{count} pages in {time.monotonic() - start:.0f} s: open {SITE / 'index.html'}")
     return 0
 
