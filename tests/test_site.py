@@ -206,6 +206,19 @@ def test_anchors_are_jupyterlabs() -> None:
     assert extension("anchors").anchor("Softmax: shares of 1") == "Softmax:-shares-of-1"
 
 
+def test_a_signature_is_no_definition_list_and_an_arrow_has_a_name() -> None:
+    page = (
+        '<summary><span class="toctree-toggle"></span></summary><dl class="py"><dt class="sig a">f('
+        "<dl><dd>x</dd><dd>y</dd></dl>)</dt><dd>text</dd></dl>"
+    )
+    line = '<span class="sig-line">'
+    assert extension("accessible").mend(page) == (
+        '<summary aria-label="Pages of this part"><span class="toctree-toggle"></span></summary>'
+        f'<dl class="py"><dt class="sig a">f(<span class="sig-lines">{line}x</span>{line}y</span>'
+        "</span>)</dt><dd>text</dd></dl>"
+    )
+
+
 # --- docstrings
 
 docstrings = extension("docstrings")
