@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from attn_lib import (
@@ -73,21 +73,21 @@ def square(ax: Axes, x: float, y: float, color: str) -> None:
     ax.add_patch(FancyBboxPatch((x - 0.42, y - 0.42), 0.84, 0.84, boxstyle=style, fc=color, lw=0))
 
 
-def main() -> None:
-    """Write the picture and print its description."""
-    matplotlib.use("agg")
-    with matplotlib.rc_context({"font.family": "DejaVu Sans"}):
-        from matplotlib import pyplot
+def picture() -> tuple[Figure, str]:
+    """The picture and its description."""
+    fig = Figure(figsize=(9.2, 5.75), facecolor="white")
+    axes = fig.subplots(2, 4)
+    told = [draw(ax, *one) for ax, one in zip(axes.flat, MASKS, strict=True)]
+    fig.subplots_adjust(0.0, 0.06, 0.99, 1.0, wspace=0.04, hspace=0.06)
+    legend(fig)
+    description = (
+        f"Eight rules of who may look at whom, drawn as squares. Of {TOKENS} keys, the query that "
+        f"is picked out sees: {', '.join(told)}."
+    )
+    return fig, description
 
-        fig, axes = pyplot.subplots(2, 4, figsize=(9.2, 5.75), facecolor="white")
-        told = [draw(ax, *one) for ax, one in zip(axes.flat, MASKS, strict=True)]
-        fig.subplots_adjust(0.0, 0.06, 0.99, 1.0, wspace=0.04, hspace=0.06)
-        legend(fig)
-        fig.savefig(PICTURE, dpi=200, metadata={"Software": None})
-    print(description(told))
 
-
-def legend(fig: matplotlib.figure.Figure) -> None:
+def legend(fig: Figure) -> None:
     """One line under the picture that says what its colours mean."""
     ax = fig.add_axes((0.0, 0.0, 1.0, 0.055))
     ax.set(xlim=(0, 120), ylim=(0, 5.5))
@@ -105,13 +105,7 @@ def legend(fig: matplotlib.figure.Figure) -> None:
         x += 6.0 + 1.1 * len(word)
 
 
-def description(told: list[str]) -> str:
-    """The picture in words."""
-    return (
-        f"Eight rules of who may look at whom, drawn as squares. Of {TOKENS} keys, the query that "
-        f"is picked out sees: {', '.join(told)}."
-    )
-
-
 if __name__ == "__main__":
-    main()
+    drawn, words = picture()
+    drawn.savefig(PICTURE, dpi=200, metadata={"Software": None})
+    print(words)

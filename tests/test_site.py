@@ -27,9 +27,9 @@ ROOT = course.ROOT
 REPOSITORY = "https://github.com/owner/course"
 
 
-def extension(name: str) -> ModuleType:
-    """A Sphinx extension of docs/, without Sphinx."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "_ext" / f"{name}.py")
+def extension(name: str, folder: Path = ROOT / "docs" / "_ext") -> ModuleType:
+    """A Sphinx extension of docs/, without Sphinx, or another script there."""
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -123,6 +123,12 @@ def test_a_section_ends_at_the_next_heading_of_its_rank() -> None:
     assert site.section(text, "C") == "c"
     with pytest.raises(LookupError, match="no heading 'D'"):
         site.section(text, "D")
+
+
+def test_readme_describes_its_picture() -> None:
+    _, words = extension("picture", ROOT / "docs").picture()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"![{words}](docs/mechanisms.png)" in readme, "run `make picture`"
 
 
 def test_the_front_page_borrows_what_readme_has() -> None:
