@@ -23,9 +23,9 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, which needs no download."""
+    """Debian's Chromium, which needs no download; one Playwright at a time in a process."""
     if CHROMIUM is None:
         missing("there is no chromium: apt-get install chromium")
     with sync_playwright() as playwright:
