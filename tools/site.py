@@ -38,6 +38,7 @@ GROUPS = {
     "Who may look at whom": ["masks"],
     "Attention": ["attention", "local", "online", "multihead", "hosted", "positions", "cache"],
     "Models": ["config", "embedding", "blocks", "transformer", "decoding", "pretrained", "interop"],
+    "Models of the lessons": ["forecaster", "translator", "reader", "schemes", "faulty"],
     "Training": ["datasets", "training", "checkpoints", "baselines", "forecasts"],
     "To look at": ["plots", "explorer"],
     "For the course": ["checks", "measure", "installation"],
