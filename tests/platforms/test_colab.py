@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,7 @@ COLAB = [
 COLAB_TORCH = "torch==2.11.0+cpu"
 ALSO = ["babel", "einops", "safetensors", "tokenizers", "tqdm"]
 CELL_SECONDS = 240
+LARGE = course.ROOT / "build" / "colab"
 pytestmark = [
     pytest.mark.timeout(1200),
     pytest.mark.skipif(os.name == "nt", reason="Colab is Linux"),
@@ -68,32 +70,23 @@ def packages(environment: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def colab(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The large environment, made once for all workers."""
-    return shared(tmp_path_factory, "colab", furnish)
+def colab() -> Path:
+    """The large environment: made by the first worker that needs it, and kept for the next run."""
+    folder, made = LARGE, LARGE.with_suffix(".txt")
+    LARGE.parent.mkdir(exist_ok=True)
+    key = "\n".join([sys.version, COLAB_TORCH, *COLAB, *(f"{n}=={course.pins()[n]}" for n in ALSO)])
+    with FileLock(LARGE.with_suffix(".lock")):
+        if not made.exists() or made.read_text() != key:
+            shutil.rmtree(folder, ignore_errors=True)
+            furnish(folder)
+            made.write_text(key)
+    return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A git repository of the course as it stands, for the set-up cell to install from."""
-
-    def make(folder: Path) -> None:
-        folder.mkdir()
-        commit(copy_repository(folder))
-
-    return shared(tmp_path_factory, "origin", make)
-
-
-def shared(factory: pytest.TempPathFactory, name: str, make) -> Path:
-    """A folder that the first worker makes and the others find."""
-    base = factory.getbasetemp()
-    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    folder, done = base / name, base / f"{name}.done"
-    with FileLock(base / f"{name}.lock"):
-        if not done.exists():
-            make(folder)
-            done.touch()
-    return folder
+    return commit(copy_repository(tmp_path_factory.mktemp("origin")))
 
 
 @pytest.fixture
