@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -88,7 +89,9 @@ def open_notebook(lab: str, page: Page, name: str) -> list[str]:
     outside: list[str] = []
     local = (lab, lab.replace("http", "ws"), "data:", "blob:")
     page.on("request", lambda r: None if r.url.startswith(local) else outside.append(r.url))
-    page.goto(f"{lab}/lab/tree/{name}.ipynb?token={TOKEN}", timeout=60_000)
+    # a workspace of its own, or JupyterLab opens the last test's notebook beside it
+    place = f"{lab}/lab/workspaces/{uuid.uuid4().hex}/tree/{name}.ipynb"
+    page.goto(f"{place}?token={TOKEN}", timeout=60_000)
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
     accept_dialogs(page)
     page.wait_for_selector(IDLE, state="attached", timeout=60_000)
