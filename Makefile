@@ -7,7 +7,7 @@ VENV := .venv/bin/python
 # Compared in `make benchmark`, without their dependencies: some would bring another torch.
 PEERS := local-attention x-transformers transformers llms-from-scratch einops einx frozendict hyper-connections loguru regex torch-einops-utils
 .DEFAULT_GOAL := lab
-.PHONY: lab test test-platforms lint notebooks fresh address benchmark setup
+.PHONY: lab test test-platforms lint notebooks fresh address benchmark site picture setup
 
 setup:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -20,8 +20,16 @@ lab: setup  ## open JupyterLab on the first notebook
 test: setup  ## the library's tests, every notebook compared output by output, every solution
 	@$(VENV) tools/test.py
 
-test-platforms: setup  ## what needs more than Python: built packages, Binder files, a browser
+test-platforms: setup  ## what needs more than Python: a browser, the site, Binder, Colab, built packages
+	@$(VENV) tools/environment.py docs platforms
 	@$(VENV) tools/test.py --platforms
+
+site: setup  ## the web site, into site/, from the notebooks' stored outputs
+	@$(VENV) tools/environment.py docs
+	@$(VENV) tools/site.py
+
+picture: setup  ## draw README's picture anew
+	@$(VENV) docs/picture.py
 
 lint: setup  ## format and check code and notebooks
 	@$(VENV) -m ruff format .

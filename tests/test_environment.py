@@ -157,3 +157,26 @@ def test_an_interrupted_change_starts_over(made: list[str], monkeypatch, capsys)
 )
 def test_pip_failures_become_a_sentence(tmp_path: Path, log: str, said: str) -> None:
     assert said in environment.explain(log)
+
+
+def test_an_extra_is_added_once(made: list[str], monkeypatch, capsys) -> None:
+    monkeypatch.setattr(environment, "pip", lambda *given: made.append(given[-1]))
+    assert environment.main(["docs", "platforms"]) == 0
+    assert made == [".[docs]", ".[platforms]"]
+    assert environment.main(["docs"]) == 0
+    assert made == [".[docs]", ".[platforms]"]
+    change_stamp(requirements="others")
+    assert environment.main(["docs"]) == 0
+    assert made == [".[docs]", ".[platforms]", "install"]
+
+
+def test_an_extra_that_fails_is_said_and_tried_again(made: list[str], monkeypatch, capsys) -> None:
+    def fail(*given: str) -> None:
+        raise environment.Failure("the package index cannot be reached")
+
+    monkeypatch.setattr(environment, "pip", fail)
+    assert environment.main(["docs"]) == 1
+    assert capsys.readouterr().err == "make: the package index cannot be reached\n"
+    monkeypatch.setattr(environment, "pip", lambda *given: made.append(given[-1]))
+    assert environment.main(["docs"]) == 0
+    assert made == [".[docs]"]

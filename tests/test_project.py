@@ -33,7 +33,7 @@ def test_the_library_needs_three_packages_with_loose_bounds() -> None:
     assert all(re.fullmatch(r"\w+>=[\d.]+", one) for one in PROJECT["project"]["dependencies"])
 
 
-@pytest.mark.parametrize("name", [*requirements("course", "test"), *WEIGHTS])
+@pytest.mark.parametrize("name", [*requirements("course", "test", "docs", "platforms"), *WEIGHTS])
 def test_every_requirement_is_pinned(name: str) -> None:
     assert re.fullmatch(r"\d[\w.]*", course.pins()[name])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tools import course
@@ -22,9 +23,10 @@ def rewrite(root: Path, repository: str) -> list[Path]:
     old = course.address(root).removeprefix("https://github.com/")
     new = repository.removeprefix("https://github.com/")
     before: dict[Path, bytes] = {}
-    for path in [root / name for name in TEXTS]:
+    for path in [*(root / name for name in TEXTS), *sorted((root / "docs").glob("*.md"))]:
         before[path] = path.read_bytes()
         text = path.read_text(encoding="utf-8").replace(old, new)
+        text = text.replace(quote(old, safe=""), quote(new, safe=""))  # inside another address
         path.write_text(text, encoding="utf-8", newline="\n")
     for path in course.lessons(root / "notebooks"):
         before[path] = path.read_bytes()

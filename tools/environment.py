@@ -1,5 +1,7 @@
 """Make `.venv` with the pinned packages, or leave it alone when it is complete.
 
+Arguments name further extras of pyproject.toml, which are added once: `environment.py docs`.
+
 Runs under the system's Python with the standard library alone. The last step writes
 `.venv/complete.json`; without that file the environment counts as half made and is made anew, so
 an interrupted installation never leaves a trap. A failure is one sentence on stderr and exit 1.
@@ -14,6 +16,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,8 +31,8 @@ LAB_SETTINGS = {
 }
 
 
-def main() -> int:
-    """Bring the environment up to date; 0 when it is complete."""
+def main(extras: Sequence[str] = ()) -> int:
+    """Bring the environment up to date, with these extras on top; 0 when it is complete."""
     wanted = {
         "root": str(ROOT),
         "python": platform.python_version(),
@@ -37,7 +40,7 @@ def main() -> int:
     }
     found = complete_environment()
     if found is not None and {key: found.get(key) for key in wanted} == wanted:
-        return 0
+        return add(extras, wanted["requirements"])
     # A change of requirements is installed over what stands; anything else starts from nothing.
     keep = found is not None and all(found.get(key) == wanted[key] for key in ("root", "python"))
     print(f"Setting up {VENV.name} (about two minutes the first time) ...", flush=True)
@@ -58,6 +61,22 @@ def main() -> int:
         where = error.filename or VENV.name
         print(f"make: {error.strerror} ({where}); mend that and call again.", file=sys.stderr)
         return 1
+    return add(extras, wanted["requirements"])
+
+
+def add(extras: Sequence[str], requirements: str) -> int:
+    """Install extras that these requirements have not brought yet; 0 when all are there."""
+    for extra in extras:
+        stamp = VENV / f"extra-{extra}"
+        if stamp.exists() and stamp.read_text(encoding="utf-8") == requirements:
+            continue
+        print(f"Adding the packages of `{extra}` ...", flush=True)
+        try:
+            pip("--no-build-isolation", "--editable", f".[{extra}]")
+        except Failure as failure:
+            print(f"make: {failure}", file=sys.stderr)
+            return 1
+        stamp.write_text(requirements, encoding="utf-8")
     return 0
 
 
@@ -175,4 +194,4 @@ def check_imports() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -38,7 +38,9 @@ def main(arguments: list[str]) -> int:
         scratch = Path(folder)
         environment = course.kernel_environment(scratch)
         if "--platforms" in arguments:
-            steps = [tests("platform tests", scratch, environment, ["tests/platforms"])]
+            # what shares a server or a built site stays with one worker
+            platforms = ["--dist=loadgroup", "--durations=8", "tests/platforms"]
+            steps = [tests("platform tests", scratch, environment, platforms)]
         elif "--lax" in arguments:
             library = tests("tests", scratch, environment, ["--ignore=tests/platforms"])
             steps = [library, notebooks(scratch, environment, "--nbval-lax")]

@@ -62,6 +62,7 @@ def make(root: Path) -> list[Path]:
     )
     badges = root / "docs/badges"
     badges.mkdir(parents=True)
+    shutil.copy(course.ROOT / "docs/teach.md", root / "docs/teach.md")
     for name in ("colab.svg", "binder.svg"):
         (badges / name).write_text("<svg/>")
     folder = root / "notebooks"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import tarfile
 import zipfile
@@ -11,29 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.platforms.workspace import run, tracked
 from tools import course
 
 SOURCES = ["attn_lib", "data", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"]
-
-
-def run(*command: object, cwd: Path | None = None) -> str:
-    """Run a command; its output, or a failure that shows it."""
-    done = subprocess.run(
-        [str(one) for one in command],
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
-def tracked(folder: str) -> set[str]:
-    """The files of a folder that belong to the repository, names relative to the root."""
-    return set(run("git", "ls-files", folder, cwd=course.ROOT).split())
+pytestmark = pytest.mark.xdist_group("packages")
 
 
 @pytest.fixture(scope="module")
