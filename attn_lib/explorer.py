@@ -164,7 +164,7 @@ class Explorer:
         """The map shown first as a PNG, and all heads beside it; drawn when it is asked for."""
         _, layers, heads, n, m = self.weights.shape
         several = layers * heads > 1
-        width = min(max(2.2 + 0.5 * m, 4.5), 5.4 if several else 9.0)
+        width = min(max(2.2 + 0.5 * m, 4.5), 4.7 if several else 9.0)
         beside = [9.6 - width] if several else []
         fig, axes = plots.figure(
             1, 1 + len(beside), width=width + sum(beside), height=min(2.0 + 0.38 * n, 8.0),
@@ -195,9 +195,8 @@ class Explorer:
                 sheet[top : top + n, left : left + m] = self.weights[
                     self.start["frame"], layer, head
                 ]
-        scale = plots.weights_cmap()
-        scale.set_bad(plots.HIDDEN)
-        ax.imshow(sheet, cmap=scale, vmin=0, vmax=1, interpolation="nearest")
+        ax.set_facecolor(plots.HIDDEN)  # shines through where there is no number
+        ax.imshow(sheet, cmap=plots.weights_cmap(), vmin=0, vmax=1, interpolation="nearest")
         every = max(1, -(-heads // 16))
         ax.set_xticks([gap + m / 2 + i * (m + gap) for i in range(heads)][::every])
         ax.set_xticklabels([_label(name) for name in self.heads][::every])

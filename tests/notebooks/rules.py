@@ -31,6 +31,7 @@ WORDS = range(1500, 3501)
 FIGURES = 5
 EXERCISES = range(3, 7)
 LARGEST_EXPLORER = 400_000
+WIDEST = 10  # inches, at the 144 dots of `plots.show`
 
 
 @dataclass
@@ -160,6 +161,22 @@ def figures_are_described(lesson: Lesson) -> list[str]:
             if not re.search(r"""alt=["'][^"']+""", tag):
                 faults.append(f"{name}: an image has no alt text")
     return faults
+
+
+@rule
+def figures_fit_the_page(lesson: Lesson) -> list[str]:
+    """No picture is wider than ten inches: a page would scale it down, and its text with it."""
+    return [
+        f"{name}: its figure is {pixels / 144:.1f} inches wide, at most {WIDEST}"
+        for name, cell in lesson.code()
+        for output in cell.outputs
+        if (pixels := png_width(output.get("data", {}).get("image/png", ""))) > WIDEST * 144
+    ]
+
+
+def png_width(encoded: str) -> int:
+    """The pixels across of a PNG in base64, as its header has them; 0 without one."""
+    return int.from_bytes(base64.b64decode(encoded[:32])[16:20], "big")
 
 
 @rule

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +74,16 @@ def describe(text: str | None) -> Callable[[NotebookNode], None]:
             del data["text/plain"]
         else:
             data["text/plain"] = text
+
+    return change
+
+
+def widen(pixels: int) -> Callable[[NotebookNode], None]:
+    """Give the first figure a width."""
+
+    def change(nb: NotebookNode) -> None:
+        head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + pixels.to_bytes(4, "big") + bytes(4)
+        cell(nb, "figure0").outputs[0].data["image/png"] = base64.b64encode(head).decode()
 
     return change
 
@@ -185,6 +196,7 @@ BREACHES = {
         "figures_are_described",
     ),
     "a lame description": (describe("a plot"), "figures_are_described"),
+    "a figure of eleven inches": (widen(1584), "figures_fit_the_page"),
     "an image without alt": (
         append("prose", "![](../docs/badges/colab.svg)"),
         "figures_are_described",
@@ -307,6 +319,7 @@ ALLOWED = {
         outputs=[v4.new_output("stream", name="stdout", text=f"≈ {course.pins()['torch']}")]
     ),
     "the explorer's output": show_explorer,
+    "a figure of ten inches": widen(1440),
     "links that lead somewhere": append(
         "prose",
         "[a](02_self.ipynb#Glossary) [b](../README.md#a-part) [c](https://x.org/y) [d](#Glossary)",
