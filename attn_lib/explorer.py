@@ -161,21 +161,53 @@ class Explorer:
 
     @cached_property
     def picture(self) -> bytes:
-        """The map shown first as a PNG, drawn when it is asked for."""
-        n, m = self._first.shape
-        width = min(2.2 + 0.5 * m, 9.0)
-        fig, ax = plots.figure(width=width, height=min(1.7 + 0.38 * n, 8.0))
-        lines = [self.title or "Attention weights", self._where.strip(" ()")]
-        wrapped = [textwrap.fill(line, round(11 * width)) for line in lines if line]
+        """The map shown first as a PNG, and all heads beside it; drawn when it is asked for."""
+        _, layers, heads, n, m = self.weights.shape
+        several = layers * heads > 1
+        width = min(max(2.2 + 0.5 * m, 4.5), 4.7 if several else 9.0)
+        beside = [9.6 - width] if several else []
+        fig, axes = plots.figure(
+            1, 1 + len(beside), width=width + sum(beside), height=min(2.0 + 0.38 * n, 8.0),
+            width_ratios=[width, *beside], squeeze=False,
+        )  # fmt: skip
+        sentence = textwrap.fill(self.title or "Attention weights", round(9.5 * fig.get_figwidth()))
+        fig.suptitle(_plain(sentence), x=0.01, ha="left", fontsize=12)
         plots.attention_map(
             np.nan_to_num(self._first),
             [_label(token) for token in self.queries],
             [_label(token) for token in self.keys],
-            ax=ax,
-            title=_plain("\n".join(wrapped)),
+            ax=axes[0, 0],
+            title=_plain(self._where.strip(" ()")),
             allowed=~np.isnan(self._first),
         )
+        if several:
+            self._draw_all_heads(axes[0, 1])
         return plots.png(fig)
+
+    def _draw_all_heads(self, ax: Any) -> None:
+        """Every map of the frame shown first: a row of small maps for each layer."""
+        _, layers, heads, n, m = self.weights.shape
+        gap = max(1, round(max(n, m) / 7))
+        sheet = np.full((layers * (n + gap) + gap, heads * (m + gap) + gap), np.nan)
+        for layer in range(layers):
+            for head in range(heads):
+                top, left = layer * (n + gap) + gap, head * (m + gap) + gap
+                sheet[top : top + n, left : left + m] = self.weights[
+                    self.start["frame"], layer, head
+                ]
+        ax.set_facecolor(plots.HIDDEN)  # shines through where there is no number
+        ax.imshow(sheet, cmap=plots.weights_cmap(), vmin=0, vmax=1, interpolation="nearest")
+        every = max(1, -(-heads // 16))
+        ax.set_xticks([gap + m / 2 + i * (m + gap) for i in range(heads)][::every])
+        ax.set_xticklabels([_label(name) for name in self.heads][::every])
+        ax.set_yticks([gap + n / 2 + i * (n + gap) for i in range(layers)])
+        ax.set_yticklabels([_label(name) for name in self.layers] if layers > 1 else [""])
+        ax.xaxis.tick_top()
+        ax.xaxis.set_label_position("top")
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        ax.set(xlabel="head", ylabel="layer" if layers > 1 else "", anchor="N")
+        ax.set_title(f"{layers * heads} maps")
 
     @property
     def _width(self) -> int:

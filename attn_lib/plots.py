@@ -3,6 +3,9 @@
 Every drawing function returns its axes and leaves a sentence about what it drew; `show(fig)` puts
 these sentences beside the picture, for screen readers and for tests. pyplot is imported when the
 first figure is drawn, not before.
+
+A figure is dark ink on opaque white, with a margin of its own: so it reads the same on a light page
+and on a dark one. No text is smaller than `SMALLEST`, and coloured text is darkened until it reads.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from .masks import Mask
 QUERY, KEY, VALUE, RESULT = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 HIDDEN, INK = "#E6E6E6", "#222222"
 SERIES = (QUERY, KEY, VALUE, RESULT, "#E69F00", "#56B4E9", "#000000")
+# Points: still 8 where the widest figure, 10 inches, is scaled down to a page of 832 pixels.
+SMALLEST = 9.25
 _DARK = "#3B0F5C"  # the dark end of the weights' scale, which starts at white
 _STYLE: Any = {
     "figure.facecolor": "white",
@@ -28,9 +33,12 @@ _STYLE: Any = {
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
     "axes.labelsize": 10,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "legend.fontsize": 9,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+    "legend.fontsize": 9.5,
+    "figure.titlesize": 12,
+    "figure.constrained_layout.w_pad": 0.08,  # inches
+    "figure.constrained_layout.h_pad": 0.08,
     "legend.frameon": False,
     "font.family": "DejaVu Sans",
     "hatch.linewidth": 0.4,
@@ -43,7 +51,10 @@ _ALT = "attn_lib description"
 def figure(
     rows: int = 1, cols: int = 1, *, width: float = 7.0, height: float = 3.2, **options: Any
 ) -> tuple[Any, Any]:
-    """A figure in the course's style, in inches, and its axes (as from plt.subplots)."""
+    """A figure in the course's style, in inches, and its axes (as from plt.subplots).
+
+    Up to 10 inches wide: a page scales a wider one down, and its text with it.
+    """
     import matplotlib.pyplot as plt
 
     plt.rcParams.update(_STYLE)
@@ -106,12 +117,13 @@ def attention_map(
     keys = queries if keys is None else keys
     _expect_shape("weights", table, (len(queries), len(keys)))
     ax = _axes(ax, 1.6 + 0.45 * len(keys), 1.3 + 0.36 * len(queries))
-    ax.imshow(table, cmap=weights_cmap(), vmin=0, vmax=max(1.0, float(table.max())), aspect="auto")
+    top = max(1.0, float(table.max()))
+    ax.imshow(table, cmap=weights_cmap(), vmin=0, vmax=top, aspect="auto")
     _grid(ax, queries, keys, title)
     hidden = np.zeros(table.shape, bool) if allowed is None else ~_array(allowed).astype(bool)
     _hatch(ax, hidden)
     if numbers if numbers is not None else max(table.shape) <= 8:
-        _write_numbers(ax, np.where(hidden, np.nan, table), threshold=0.55)
+        _write_numbers(ax, np.where(hidden, np.nan, table), weights_cmap()(table / top))
     best = table.argmax(axis=1)
     rows = (f"{q} → {keys[j]} {row[j]:.2f}" for q, row, j in zip(queries, table, best, strict=True))
     size = f"{len(queries)} queries by {len(keys)} keys"
@@ -175,10 +187,10 @@ def matrix(
     ax = _axes(ax, 1.0 + 0.55 * table.shape[1], 0.9 + 0.38 * table.shape[0])
     size = np.abs(table) / max(float(np.abs(table).max()), 1e-12)
     tint = LinearSegmentedColormap.from_list("tint", ["white", color])
-    ax.imshow(size * 0.55, cmap=tint, vmin=0, vmax=1, aspect="auto")
+    ax.imshow(size * 0.45, cmap=tint, vmin=0, vmax=1, aspect="auto")
     _grid(ax, rows or [""] * table.shape[0], columns or [""] * table.shape[1], "", axes=("", ""))
-    _write_numbers(ax, table, threshold=np.inf, form=form)
-    ax.set_title(f"{name}  ({table.shape[0]}, {table.shape[1]})", color=color, fontsize=10)
+    _write_numbers(ax, table, tint(size * 0.45), form=form)
+    ax.set_title(f"{name}  ({table.shape[0]}, {table.shape[1]})", color=_ink(color), fontsize=10)
     body = "; ".join(" ".join(form.format(x) for x in row) for row in table)
     _note(ax, f"Matrix {name} of shape {table.shape[0]} by {table.shape[1]}: {body}.")
     return ax
@@ -218,6 +230,7 @@ def curves(
         ax.set_xticks(list(x), [f"{value:,g}" for value in x])
     if "y" in log:
         ax.set_yscale("log")
+        _plain_powers(ax.yaxis)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     ax.grid(alpha=0.25, linewidth=0.6)
     if len(series) > 1:
@@ -266,8 +279,8 @@ def _grid(
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")
     ax.tick_params(length=0)
-    ax.set_xlabel(axes[1], color=KEY)
-    ax.set_ylabel(axes[0], color=QUERY)
+    ax.set_xlabel(axes[1], color=_ink(KEY))
+    ax.set_ylabel(axes[0], color=_ink(QUERY))
     ax.set_title(title)
     for side in ax.spines.values():
         side.set_visible(True)
@@ -286,13 +299,53 @@ def _hatch(ax: Any, hidden: np.ndarray[Any, Any]) -> None:
 
 
 def _write_numbers(
-    ax: Any, table: np.ndarray[Any, Any], threshold: float, form: str = "{:.2f}"
+    ax: Any, table: np.ndarray[Any, Any], colors: np.ndarray[Any, Any], form: str = "{:.2f}"
 ) -> None:
+    """The numbers of a table, each in white or ink, whichever reads better on its cell's colour."""
     for (i, j), value in np.ndenumerate(table):
         if np.isnan(value):  # hidden: nothing to read there
             continue
-        color = "white" if value > threshold else INK
-        ax.text(j, i, form.format(value), ha="center", va="center", fontsize=8.5, color=color)
+        color = max((INK, "white"), key=lambda text: _contrast(text, colors[i, j]))
+        text = form.format(value)
+        ax.text(j, i, text, ha="center", va="center", fontsize=SMALLEST, color=color)
+
+
+def _luminance(color: Any) -> float:
+    """Relative luminance of a colour, from 0 (black) to 1 (white), as WCAG 2.2 defines it."""
+    from matplotlib.colors import to_rgb
+
+    rgb = np.asarray(to_rgb(color))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def _contrast(one: Any, other: Any) -> float:
+    """Contrast of two colours, from 1 to 21; text of usual size needs 4.5 (WCAG 2.2, AA)."""
+    dark, light = sorted((_luminance(one), _luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _ink(color: str) -> Any:
+    """A colour of the palette for text on white: darkened where it would be too pale to read."""
+    from matplotlib.colors import to_rgb
+
+    rgb = np.asarray(to_rgb(color))
+    while _contrast(rgb, "white") < 4.5:
+        rgb = rgb * 0.97
+    return tuple(rgb.tolist())
+
+
+def _plain_powers(axis: Any) -> None:
+    """Ticks of a logarithmic axis as 0.01, 1 and 1,000: no exponents in small print."""
+    from matplotlib.ticker import LogFormatter
+
+    class Plain(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            shown = f"{x:,g}".replace("e-0", "e-").replace("e+0", "e")
+            return shown if super().__call__(x, pos) else ""
+
+    axis.set_major_formatter(Plain())
+    axis.set_minor_formatter(Plain(labelOnlyBase=False))
 
 
 def _describe(ax: Any, head: str, lead: str, parts: Any, trained: bool) -> None:

@@ -1,5 +1,6 @@
 """Figures: what they say of themselves, and what they refuse."""
 
+import io
 import subprocess
 import sys
 
@@ -126,6 +127,63 @@ def test_curves_scales_bands_and_description():
     assert said(plain).partition("≈")[2] == " one from 1 to 2."
     with pytest.raises(ValueError, match="series 'short': expected shape"):
         plots.curves([1, 2], {"short": [1]})
+
+
+def drawn():
+    """One figure of every drawing function, crowded ones among them."""
+    words = ["because", "stopped", "robot", "broke", "it", "the"]
+    big = torch.eye(6)
+    yield plots.attention_map(WEIGHTS, TOKENS, title="A map")
+    yield plots.attention_map(big, words, allowed=causal.dense(6)[0, 0], title="Crowded")
+    yield plots.mask_map(causal & window(3), 12)
+    for color in (plots.QUERY, plots.KEY, plots.VALUE, plots.RESULT, plots.INK):
+        yield plots.matrix(WEIGHTS * 3, name="M", color=color, rows=TOKENS, columns=TOKENS)
+    for log in ("", "x", "y", "xy"):
+        series = {"one": [1e-7, 1.0, 3e5], "two": [2.0, 3.0, 4.0]}
+        yield plots.curves([1, 2, 4], series, log=log, title="T", xlabel="x", ylabel="y")
+        yield plots.curves([1, 2, 4], {"flat": [2.0, 3.0, 4.0]}, log=log)
+
+
+def test_no_text_is_too_small_or_too_pale():
+    for ax in drawn():
+        ax.figure.canvas.draw()
+        legend = ax.get_legend()
+        labels = [*ax.get_xticklabels(which="both"), *ax.get_yticklabels(which="both")]
+        labels += [ax.xaxis.label, ax.yaxis.label, ax.title, *ax.texts]
+        labels += [*ax.get_legend().get_texts()] if legend else []
+        shown = [text for text in labels if text.get_text() and text.get_visible()]
+        assert len(shown) > 5
+        for text in shown:
+            assert text.get_fontsize() >= plots.SMALLEST
+            assert "^" not in text.get_text(), "an exponent is set in two thirds of the size"
+            if text not in ax.texts:  # the numbers in the cells are not on white
+                assert plots._contrast(text.get_color(), "white") >= 4.5
+
+
+def test_the_numbers_read_on_every_shade():
+    row = torch.linspace(0, 1, 8)[None]
+    axes = [plots.attention_map(row, ["q"], list("abcdefgh"))]
+    axes += [plots.matrix(row, color=color) for color in plots.SERIES]
+    for ax in axes:
+        [image] = ax.images
+        colors = image.cmap(image.norm(image.get_array()))[0]
+        for text, color in zip(ax.texts, colors, strict=True):
+            assert plots._contrast(text.get_color(), color[:3]) >= 4.4
+
+
+def test_logarithmic_ticks_are_plain_numbers():
+    ax = plots.curves([1, 2], {"a": [1e-6, 1e4]}, log="y")
+    ax.figure.canvas.draw()
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert {"1e-6", "0.01", "1", "10,000"} <= set(labels)
+
+
+def test_a_figure_is_opaque_white_with_a_margin():
+    ax = plots.curves([1, 2], {"a": [1, 2]}, title="T", xlabel="x", ylabel="y")
+    pixels = plt.imread(io.BytesIO(plots.png(ax.figure)))
+    assert (pixels[..., 3] == 1).all()
+    for edge in (pixels[:8], pixels[-8:], pixels[:, :8], pixels[:, -8:]):
+        assert (edge == 1).all()
 
 
 def test_show_publishes_the_picture_with_its_description(monkeypatch):

@@ -7,16 +7,21 @@ empty list means that the rule is kept. `RULES` lists them all; `test_rules.py` 
 from __future__ import annotations
 
 import ast
+import base64
 import copy
+import html
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
+from attn_lib.explorer import HIDDEN, STEPS, explore
 from tools import course
 from tools.notebooks import clean
 
@@ -25,6 +30,8 @@ MARKDOWN_IN_A_ROW = 3
 WORDS = range(1500, 3501)
 FIGURES = 5
 EXERCISES = range(3, 7)
+LARGEST_EXPLORER = 400_000
+WIDEST = 10  # inches, at the 144 dots of `plots.show`
 
 
 @dataclass
@@ -157,6 +164,22 @@ def figures_are_described(lesson: Lesson) -> list[str]:
 
 
 @rule
+def figures_fit_the_page(lesson: Lesson) -> list[str]:
+    """No picture is wider than ten inches: a page would scale it down, and its text with it."""
+    return [
+        f"{name}: its figure is {pixels / 144:.1f} inches wide, at most {WIDEST}"
+        for name, cell in lesson.code()
+        for output in cell.outputs
+        if (pixels := png_width(output.get("data", {}).get("image/png", ""))) > WIDEST * 144
+    ]
+
+
+def png_width(encoded: str) -> int:
+    """The pixels across of a PNG in base64, as its header has them; 0 without one."""
+    return int.from_bytes(base64.b64decode(encoded[:32])[16:20], "big")
+
+
+@rule
 def what_varies_is_guarded(lesson: Lesson) -> list[str]:
     """A cell that prints `≈` asserts a bound on what it prints."""
     return [
@@ -195,6 +218,64 @@ def outputs_are_compared(lesson: Lesson) -> list[str]:
             f"{name}: {mark!r} keeps its output from the comparison" for mark in tags + comments
         ]
     return faults
+
+
+@rule
+def explorers_are_whole(lesson: Lesson) -> list[str]:
+    """What no comparison sees is read here: an explorer's data, words and picture agree."""
+    faults = []
+    for name, cell in lesson.code():
+        found = list(explorers(cell))
+        if "nbval-ignore-output" in cell.metadata.get("tags", []) and len(found) != 1:
+            faults.append(f"{name}: shows {len(found)} explorers, not one")
+        if len(found) < len(cell.outputs) and found:
+            faults.append(f"{name}: prints beside the explorer, where nothing is compared")
+        for data in found:
+            try:
+                faults += [f"{name}: {fault}" for fault in explorer_faults(data)]
+            except (ValueError, KeyError, TypeError) as error:
+                faults.append(f"{name}: the explorer's data cannot be read: {error}")
+    return faults
+
+
+def explorers(cell: NotebookNode) -> Iterator[NotebookNode]:
+    """The forms of every explorer that a cell shows."""
+    for output in cell.outputs:
+        if 'class="attn-explorer"' in output.get("data", {}).get("text/html", ""):
+            yield output.data
+
+
+def explorer_faults(data: NotebookNode) -> Iterator[str]:
+    """What is wrong with one explorer, read from its HTML alone and compared with its words."""
+    page, words = data["text/html"], data.get("text/plain", "")
+    [stored] = re.findall(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)
+    held = json.loads(stored)
+    axes = ["frames", "layers", "heads", "queries", "keys"]
+    numbers = np.frombuffer(base64.b64decode(held["weights"]), "<u2")
+    weights = numbers.reshape([len(held[axis]) for axis in axes])
+    read = explore(
+        held["queries"],
+        np.where(weights == HIDDEN, 0, weights) / STEPS,
+        keys=None if held["same"] else held["keys"],
+        allowed=weights != HIDDEN,
+        trained=bool(held["about"]),
+        **{k: held[k] for k in ("frames", "frame_name", "layers", "heads", "start", "title")},
+    )
+    number = r"\d\.\d\d"
+    said, true = re.findall(number, words), re.findall(number, repr(read))
+    close = len(said) == len(true) and all(
+        abs(float(a) - float(b)) < 0.015 for a, b in zip(said, true, strict=True)
+    )
+    if re.sub(number, "", words) != re.sub(number, "", repr(read)) or not close:
+        yield f"the explorer's words are {words!r}, its data say {read!r}"
+    if f'alt="{html.escape(words)}"' not in page:
+        yield "the still picture has another description than the explorer"
+    if "image/png" not in data:
+        yield "the explorer has no still picture"
+    if re.search(r"""(?:src|href)=["'](?!data:)|@import|url\(""", page):
+        yield "the explorer loads something from outside"
+    if len(page.encode()) > LARGEST_EXPLORER:
+        yield f"the explorer has {len(page.encode()):,} bytes, at most {LARGEST_EXPLORER:,}"
 
 
 HIDING = r"nbval|^(hide|remove)[-_]|raises-exception|skip"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import nbformat.v4 as v4
 import pytest
 from nbformat import NotebookNode
 
+from attn_lib.explorer import explore
 from tests.notebooks import synthetic
 from tests.notebooks.rules import RULES, Lesson
 from tools import course
@@ -76,6 +78,16 @@ def describe(text: str | None) -> Callable[[NotebookNode], None]:
     return change
 
 
+def widen(pixels: int) -> Callable[[NotebookNode], None]:
+    """Give the first figure a width."""
+
+    def change(nb: NotebookNode) -> None:
+        head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + pixels.to_bytes(4, "big") + bytes(4)
+        cell(nb, "figure0").outputs[0].data["image/png"] = base64.b64encode(head).decode()
+
+    return change
+
+
 def tag(name: str, *tags: str) -> Callable[[NotebookNode], None]:
     """Tag a cell."""
 
@@ -102,6 +114,36 @@ def insert(*cells: NotebookNode, before: str = "sum") -> Callable[[NotebookNode]
         nb.cells[i:i] = list(cells)
 
     return change
+
+
+def show_explorer(nb: NotebookNode) -> NotebookNode:
+    """Let the plain cell show an explorer; its forms, to be spoilt."""
+    view = explore(["a", "b"], [[0.25, 0.75], [1.0, 0.0]])
+    data, _ = view._repr_mimebundle_()
+    shown = cell(nb, "plain")
+    shown.source, shown.metadata["tags"] = "explore(tokens, weights)", ["nbval-ignore-output"]
+    shown.outputs = [v4.new_output("display_data", data=data)]
+    return shown.outputs[0].data
+
+
+def spoil_explorer(form: str, old: str, new: str) -> Callable[[NotebookNode], None]:
+    """Show an explorer in which one form says something else."""
+
+    def change(nb: NotebookNode) -> None:
+        data = show_explorer(nb)
+        assert old in data[form]
+        data[form] = data[form].replace(old, new)
+
+    return change
+
+
+def print_beside_explorer(nb: NotebookNode) -> None:
+    show_explorer(nb)
+    cell(nb, "plain").outputs.append(v4.new_output("stream", name="stdout", text="0.75\n"))
+
+
+def explorer_without_picture(nb: NotebookNode) -> None:
+    del show_explorer(nb)["image/png"]
 
 
 def strip_outputs(nb: NotebookNode) -> None:
@@ -154,6 +196,7 @@ BREACHES = {
         "figures_are_described",
     ),
     "a lame description": (describe("a plot"), "figures_are_described"),
+    "a figure of eleven inches": (widen(1584), "figures_fit_the_page"),
     "an image without alt": (
         append("prose", "![](../docs/badges/colab.svg)"),
         "figures_are_described",
@@ -175,6 +218,40 @@ BREACHES = {
         source("plain", "# NBVAL_IGNORE_OUTPUT\nprint(1)"),
         "outputs_are_compared",
     ),
+    "an explorer that is not there": (
+        tag("plain", "nbval-ignore-output"),
+        "explorers_are_whole",
+    ),
+    "words of another explorer": (
+        spoil_explorer("text/plain", "a → b 0.75", "a → a 0.75"),
+        "explorers_are_whole",
+    ),
+    "numbers of another explorer": (
+        spoil_explorer("text/plain", "0.75", "0.85"),
+        "explorers_are_whole",
+    ),
+    "data of another explorer": (
+        spoil_explorer("text/html", '"weights": "', '"weights": "AAAA'),
+        "explorers_are_whole",
+    ),
+    "an explorer without data": (
+        spoil_explorer("text/html", "application/json", "text/plain"),
+        "explorers_are_whole",
+    ),
+    "an explorer that loads": (
+        spoil_explorer("text/html", "<style>", "<style>@import 'x';"),
+        "explorers_are_whole",
+    ),
+    "an explorer's picture of something else": (
+        spoil_explorer("text/html", 'alt="', 'alt="No '),
+        "explorers_are_whole",
+    ),
+    "an explorer of megabytes": (
+        spoil_explorer("text/html", "<style>", "<style>" + " " * 400_000),
+        "explorers_are_whole",
+    ),
+    "an explorer without a picture": (explorer_without_picture, "explorers_are_whole"),
+    "a number beside an explorer": (print_beside_explorer, "explorers_are_whole"),
     "two cells of one id": (set_attribute("plain", "id", "about"), "cells_are_identified"),
     "no ids": (an_old_format, "cells_are_identified"),
     "timing in the file": (give_timing, "stored_clean"),
@@ -241,10 +318,8 @@ ALLOWED = {
     "a version after ≈": lambda nb: cell(nb, "about").update(
         outputs=[v4.new_output("stream", name="stdout", text=f"≈ {course.pins()['torch']}")]
     ),
-    "the explorer's output": lambda nb: (
-        source("plain", "explore(tokens, weights)")(nb),
-        tag("plain", "nbval-ignore-output")(nb),
-    ),
+    "the explorer's output": show_explorer,
+    "a figure of ten inches": widen(1440),
     "links that lead somewhere": append(
         "prose",
         "[a](02_self.ipynb#Glossary) [b](../README.md#a-part) [c](https://x.org/y) [d](#Glossary)",
