@@ -149,17 +149,9 @@ def visit(page: Page, address: str, names: list[str], axe: str) -> list[str]:
     return faults
 
 
-def axe_script() -> str:
-    """The accessibility checker's code."""
-    spec = importlib.util.find_spec("axe_playwright_python")
-    if spec is None or spec.origin is None:
-        missing("there is no axe-core: `make test-platforms` installs it")
-    return (Path(spec.origin).parent / "axe.min.js").read_text("utf-8")
-
-
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)], ids=str)
 def test_every_page_is_silent_and_accessible(
-    built: tuple[Path, float], address: str, browser: Browser, scheme: str, width: int
+    built: tuple[Path, float], address: str, browser: Browser, axe: str, scheme: str, width: int
 ) -> None:
     names = pages(built[0])
     if scheme == "dark":  # one module stands for all
@@ -167,7 +159,7 @@ def test_every_page_is_silent_and_accessible(
         names.append("library/masks.html")
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     try:
-        assert visit(page, address, names, axe_script()) == []
+        assert visit(page, address, names, axe) == []
     finally:
         page.close()
 
