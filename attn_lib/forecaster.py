@@ -76,7 +76,8 @@ def train_forecaster(
             f"series, first: expected shape (n,) with n >= context + horizon = {context + horizon} "
             f"and 1 <= first <= context, got {tuple(values.shape)} and {first}"
         )
-    scale = float((values[horizon:] - values[:-horizon]).std())
+    changes = [(values[h:] - values[:-h]).var() for h in range(1, horizon + 1)]
+    scale = float(torch.stack(changes).mean().sqrt())  # the typical size of what is forecast
     torch.manual_seed(seed)
     model = Forecaster(horizon, scale, **sizes)
 
