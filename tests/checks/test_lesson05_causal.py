@@ -1,4 +1,4 @@
-"""The published causal attention of lesson 05: each of its two faults is named, alone and joined."""
+"""The published causal attention of lesson 05: its two faults are named, alone and joined."""
 
 import math
 
