@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from attn_lib.datasets import el_nino
 from attn_lib.forecaster import Forecaster, train_forecaster
 from attn_lib.forecasts import seasonal_naive
 
@@ -89,3 +94,23 @@ def test_the_same_seed_gives_the_same_weights():
 def test_a_series_without_a_whole_window_is_refused(series, first):
     with pytest.raises(ValueError, match="n >= context \\+ horizon = 12"):
         train_forecaster(series, context=8, horizon=4, steps=1, first=first)
+
+
+def test_the_script_counts_measured_values_from_every_origin(monkeypatch):
+    folder = Path(__file__).resolve().parent.parent / "data" / "make"
+    monkeypatch.syspath_prepend(str(folder))
+    script = runpy.run_path(str(folder / "results" / "forecasts.py"))
+    series = el_nino()
+    filled = series.filled.copy()
+    filled[103] = True  # as if this month had not been measured
+    series = replace(series, filled=filled)
+    plan = (None, 0, 0, 0, 3, 2, None)  # three steps ahead, from every second origin
+    errors = script["errors"](series, seasonal_naive(), 100, 107, plan)
+    assert errors.shape == (3, 3)  # origins 100, 102, 104
+    for row, origin in zip(errors, (100, 102, 104), strict=True):
+        for step, error in enumerate(row):
+            if origin + step == 103:
+                assert np.isnan(error)
+            else:
+                naive = series.values[origin - 1]
+                assert error == pytest.approx(naive - series.values[origin + step])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -63,3 +66,18 @@ def test_the_cache_does_not_change_what_it_writes(shipped, options):
         for cache in (True, False)
     ]
     assert torch.equal(*texts)
+
+
+def test_each_round_of_training_warms_up_and_cools_down():
+    folder = Path(__file__).resolve().parent.parent / "data" / "make" / "checkpoints"
+    script = runpy.run_path(str(folder / "shakespeare.py"))
+    plan, rounds, warmup = script["plan"], script["ROUNDS"], script["WARMUP"]
+    first = 0
+    for steps, peak, dropout in rounds:
+        rates = [plan(step)[0] for step in range(first, first + steps)]
+        assert max(rates) == pytest.approx(peak) == rates[warmup - 1]
+        assert rates[0] == pytest.approx(peak / warmup) and rates[-1] == pytest.approx(0.05 * peak)
+        assert {plan(step)[1] for step in range(first, first + steps)} == {dropout}
+        first += steps
+    with pytest.raises(ValueError, match="one of the rounds"):
+        plan(first)
