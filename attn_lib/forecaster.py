@@ -50,7 +50,7 @@ class Forecaster(nn.Module):
     def after(self, history: npt.ArrayLike, context: int) -> npt.NDArray[np.float64]:
         """The `horizon` values after the last `context` of `history` (t,)."""
         recent = torch.as_tensor(np.asarray(history)[-context:]).float()
-        return self(recent[None])[0, -1].double().numpy()  # type: ignore[no-any-return]
+        return self(recent[None])[0, -1].double().numpy()
 
 
 def train_forecaster(
