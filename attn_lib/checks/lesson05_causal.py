@@ -45,6 +45,7 @@ def _causal_attention(
             "and": lambda: mask & real,
             "or": lambda: mask | real,
             "keep_only": lambda: real,
+            "causal_only_with_keep": lambda: mask & real,
         }[both]()
     elif both == "causal_only_with_keep":
         mask = torch.ones_like(mask)
