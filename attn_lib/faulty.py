@@ -25,6 +25,7 @@ from .translator import Translator
 
 FAULTS = {
     "none": "as it should be",
+    "one_vector": "the whole source in one mean vector",
     "encoder_causal": "a causal mask in the encoder",
     "causal_cross": "a causal mask in the cross-attention",
     "target_mask": "the target's padding mask on the source",
@@ -95,6 +96,9 @@ class FaultyEncoderDecoder(EncoderDecoder):
         real = source != pad if keep is None else keep
         own = padding(real) & causal if self.fault == "encoder_causal" else padding(real)
         memory = self.encoder(source, mask=own)
+        if self.fault == "one_vector":  # the same vector stands in every place
+            shares = real / real.sum(1, keepdim=True)
+            memory = (shares[:, None] @ memory).expand_as(memory)
         seen = {
             "causal_cross": padding(real) & causal,
             "target_mask": padding(target != pad),

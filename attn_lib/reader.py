@@ -13,16 +13,19 @@ from .checkpoints import load_checkpoint, read_note, save_checkpoint
 from .config import TransformerConfig
 from .datasets import PAD, Story, Vocabulary, data_path, pad
 from .decoding import evaluating
+from .masks import causal
 from .transformer import Encoder
 
 
 class PointerReader(nn.Module):
     """Passages (b, s) and questions (b, t) → log-weights (b, s): where the question looks.
 
-    Question and passage are read by one encoder. The question's last word asks, the passage's words
-    answer, one head; its weights are the result, so there are no values. With `asks=False` there
-    is no cross-attention: all that is known of the passage is the mean of its words, and what is
-    compared with the question is each word by itself, out of its sentence.
+    One encoder reads both, from left to right, and nearer words weigh more (ALiBi). Every word of
+    the question asks every word of the passage; a passage word's score is the mean over the
+    question's words, plus `recency` for every word it stands further on, since what is said last
+    counts. The weights are the result, so there are no values. With `asks=False` there is no
+    cross-attention: all that is known of the passage is the mean of its words, and it is compared
+    with each word by itself, out of its sentence.
 
     Source: Vinyals et al. 2015, arXiv:1506.03134 (pointer networks).
     """
@@ -33,21 +36,27 @@ class PointerReader(nn.Module):
         self.encoder = Encoder(config)
         self.q_proj = nn.Linear(dim if asks else 2 * dim, dim, bias=False)
         self.k_proj = nn.Linear(dim, dim, bias=False)
+        self.recency = nn.Parameter(torch.tensor(0.1))
 
     def forward(self, passages: Tensor, questions: Tensor, *, keep: Tensor) -> Tensor:
         """keep: bool (b, s), False where a passage is padding, or a word is to be hidden."""
+        scores = self.scores(passages, questions, keep=keep).mean(dim=1)  # (b, s)
+        scores = scores + self.recency * torch.arange(scores.shape[1], device=scores.device)
+        return scores.masked_fill(~keep, -torch.inf).log_softmax(dim=-1)
+
+    def scores(self, passages: Tensor, questions: Tensor, *, keep: Tensor) -> Tensor:
+        """What each question word gives each passage word, (b, t, s); 0 for question padding."""
         real = questions != 0
-        read = self.encoder(questions, torch.ones_like(questions), keep=real)  # (b, t, dim)
-        last = real.sum(1) - 1
-        asking = read[torch.arange(len(read)), last]  # (b, dim)
-        memory = self.encoder(passages, keep=keep)  # (b, s, dim)
+        share = real / real.sum(1, keepdim=True) * real.shape[1]  # so that the mean is over words
+        asking = self.encoder(questions, keep=real, mask=causal)  # (b, t, dim)
+        memory = self.encoder(passages, keep=keep, mask=causal)  # (b, s, dim)
         if not self.asks:
             shares = keep / keep.sum(1, keepdim=True)
-            asking = torch.cat([asking, (shares[:, None] @ memory)[:, 0]], dim=1)
+            known = (shares[:, None] @ memory).expand(-1, questions.shape[1], -1)
+            asking = torch.cat([asking, known], dim=-1)
             memory = self.encoder.embedding.tokens(passages)
         q, k = self.q_proj(asking), self.k_proj(memory)
-        scores = (k @ q[:, :, None])[:, :, 0] / q.shape[-1] ** 0.5  # (b, s)
-        return scores.masked_fill(~keep, -torch.inf).log_softmax(dim=-1)
+        return q @ k.mT / q.shape[-1] ** 0.5 * share[:, :, None]
 
 
 class Reader:
@@ -63,8 +72,7 @@ class Reader:
         self.vocabulary = Vocabulary(words, (PAD,))
         self._sizes = {"asks": asks, "dim": dim, "heads": heads, "layers": layers}
         config = TransformerConfig(
-            vocab=len(self.vocabulary), dim=dim, heads=heads, layers=layers, token_types=2,
-            positions="learned", max_length=72,
+            vocab=len(self.vocabulary), dim=dim, heads=heads, layers=layers, positions="alibi",
         )  # fmt: skip
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
