@@ -34,11 +34,16 @@ def main() -> None:
     for name, asks in (("06_reader", True), ("06_reader_blind", False)):
         reader = Reader(sorted(words), asks=asks, dim=48, seed=SEED)
         feed = shuffled(*reader.encode(split.train), batch=64, seed=SEED)
-        history = fit(
-            reader.model, feed, reader.loss, steps=STEPS, seed=SEED, lr=5e-3, every=300,
-            validate=lambda _, reader=reader: reader.right(split.validation[:500]),
+
+        def watch(model: torch.nn.Module, reader=reader) -> float:
+            right = reader.right(split.validation[:300])
+            print(f"{right:.3f}", end=" ", flush=True)
+            return right
+
+        fit(
+            reader.model, feed, reader.loss, steps=STEPS, seed=SEED, lr=5e-3, every=100,
+            validate=watch,
         )  # fmt: skip
-        print(name, history.validation, flush=True)
         figure = f"{reader.right(split.test):.4f} of {len(split.test)} held-out stories"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.safetensors"

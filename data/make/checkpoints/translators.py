@@ -3,7 +3,7 @@
     python data/make/checkpoints/translators.py dates numbers weather
 
 Dates in fourteen languages to ISO 8601 (about 2 minutes on one core), number words in German,
-English and French to digits (10 minutes), weeks of rain to a sentence (5 minutes). Nothing of the
+English and French to digits (5 minutes), weeks of rain to a sentence (5 minutes). Nothing of the
 validation and test parts is trained on; the figure in each checkpoint is of the test part.
 """
 
@@ -26,8 +26,8 @@ from attn_lib.translator import Translator
 SEED = 0
 PLANS = {  # task: cut, layers, steps, batch, what the figure is measured on
     "dates": ("pieces", 1, 2500, 64, "held-out dates in fourteen languages"),
-    "numbers": ("characters", 2, 6000, 64, "held-out numbers in three languages"),
-    "weather": ("weather", 1, 6000, 128, "the weeks of 2015"),
+    "numbers": ("characters", 2, 4000, 64, "held-out numbers in three languages"),
+    "weather": ("weather", 1, 3500, 128, "the weeks of 2015"),
 }
 
 
