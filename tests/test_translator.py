@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from attn_lib import datasets
 from attn_lib.checkpoints import read_note
 from attn_lib.datasets import Pair
 from attn_lib.datasets.dates import LANGUAGES
+from attn_lib.datasets.weather import DAYS as LONG_DAYS
 from attn_lib.faulty import FAULTS, FaultyAttention, FaultyEncoderDecoder, train_faulty
 from attn_lib.reader import Reader, load_reader
 from attn_lib.training import fit
 from attn_lib.translator import Translator, load_translator
 
+DAYS = [day[:3] for day in LONG_DAYS]
 PAIRS = [Pair(f"{i}. Juni", f"{i:02d}", "de", {"day": (0, len(str(i)))}) for i in range(1, 31)]
 
 
@@ -59,17 +62,19 @@ def test_sentences_join_again_and_every_real_week_can_be_cut() -> None:
 
 
 def test_invented_weeks_are_right_and_none_is_real() -> None:
-    made = datasets.invented_weeks(400, seed=1)
-    assert made == datasets.invented_weeks(400, seed=1) != datasets.invented_weeks(400, seed=2)
+    made = datasets.invented_weeks(3000, seed=1)
+    assert made[:50] == datasets.invented_weeks(50, seed=1) != datasets.invented_weeks(50, seed=2)
     parts = datasets.weather_weeks()
-    rainy = {week.source for week in parts.test + parts.validation if week.day is not None}
-    assert not rainy & {week.source for week in made}
+    real = {week.source for week in parts.train + parts.validation + parts.test}
+    assert not real & {week.source for week in made}
     for week in made:
         tokens = datasets.weather_pieces(week.source)
         rain = [
             int(a) + int(b) + float(c)
             for a, b, c in zip(*(tokens[i::4] for i in (1, 2, 3)), strict=True)
         ]
+        places = [DAYS.index(day) for day in tokens[::4]]
+        assert all((b - a) % 7 == 1 for a, b in itertools.pairwise(places))
         assert week.day == (None if max(rain) == 0 else rain.index(max(rain)))
     assert any(int(week.target.split()[-2]) > 40 for week in made if "mm" in week.target)
     with pytest.raises(ValueError, match="n: expected"):

@@ -84,21 +84,25 @@ def invented_weeks(n: int, *, seed: int = 0) -> list[Week]:
     """`n` weeks of made-up rain to practise on: real weeks are few and have few large numbers.
 
     Each week has its own scale, from drizzle to 80 mm, and some of its days are dry; a third of
-    the weeks hold two days less than 1 mm apart. No record of Seattle goes into them.
+    the weeks hold two days less than 1 mm apart. No record of Seattle goes into them, and a week
+    that happens to equal a real one is left out.
 
     Raises ValueError if n < 1.
     """
     check_count("n", n)
     draw, weeks = np.random.default_rng(seed), list[Week]()
+    parts = weather_weeks()
+    real = {week.source for week in parts.train + parts.validation + parts.test}
     while len(weeks) < n:
-        days = [datetime.date(2001, 1, 1 + int(draw.integers(7)) + i) for i in range(7)]
+        first = int(draw.integers(1, 8))
+        days = [datetime.date(2001, 1, first + i) for i in range(7)]
         rain = draw.random(7) * 80 ** draw.random()
         rain *= draw.random(7) > draw.random()
         if draw.random() < 1 / 3:
             rain[draw.integers(7)] = rain.max() + draw.uniform(-1, 1)
-        rain = np.clip(rain.round(1), 0, 99.4)
-        if not _tied(rain):
-            weeks.append(_week(days, rain))
+        rain = np.clip(rain.round(1), 0, 99.4) + 0.0  # no minus zero
+        if not _tied(rain) and (week := _week(days, rain)).source not in real:
+            weeks.append(week)
     return weeks
 
 
