@@ -13,50 +13,53 @@ from .checkpoints import load_checkpoint, read_note, save_checkpoint
 from .config import TransformerConfig
 from .datasets import PAD, Story, Vocabulary, data_path, pad
 from .decoding import evaluating
-from .masks import causal
+from .masks import documents
 from .transformer import Encoder
 
 
 class PointerReader(nn.Module):
     """Passages (b, s) and questions (b, t) → log-weights (b, s): where the question looks.
 
-    One encoder reads both, from left to right, and nearer words weigh more (ALiBi). Every word of
-    the question asks every word of the passage; a passage word's score is the mean over the
+    One encoder reads both, each sentence by itself, and nearer words weigh more (ALiBi). Every word
+    of the question asks every word of the passage; a passage word's score is the sum over the
     question's words, plus `recency` for every word it stands further on, since what is said last
-    counts. The weights are the result, so there are no values. With `asks=False` there is no
-    cross-attention: all that is known of the passage is the mean of its words, and it is compared
-    with each word by itself, out of its sentence.
+    counts. The weights are the result, so there are no values. stop: the token that ends a
+    sentence. With `asks=False` there is no cross-attention: all that is known of the passage is the
+    mean of its words, and it is compared with each word by itself, out of its sentence.
 
     Source: Vinyals et al. 2015, arXiv:1506.03134 (pointer networks).
     """
 
-    def __init__(self, config: TransformerConfig, *, asks: bool = True) -> None:
+    def __init__(self, config: TransformerConfig, *, stop: int, asks: bool = True) -> None:
         super().__init__()
-        self.asks, dim = asks, config.dim
+        self.stop, self.asks, dim = stop, asks, config.dim
         self.encoder = Encoder(config)
         self.q_proj = nn.Linear(dim if asks else 2 * dim, dim, bias=False)
         self.k_proj = nn.Linear(dim, dim, bias=False)
+        if asks:  # so that a question begins by looking for words like its own
+            self.k_proj.weight.data.copy_(self.q_proj.weight)
         self.recency = nn.Parameter(torch.tensor(0.1))
 
     def forward(self, passages: Tensor, questions: Tensor, *, keep: Tensor) -> Tensor:
         """keep: bool (b, s), False where a passage is padding, or a word is to be hidden."""
-        scores = self.scores(passages, questions, keep=keep).mean(dim=1)  # (b, s)
+        scores = self.scores(passages, questions, keep=keep).sum(dim=1)  # (b, s)
         scores = scores + self.recency * torch.arange(scores.shape[1], device=scores.device)
         return scores.masked_fill(~keep, -torch.inf).log_softmax(dim=-1)
 
     def scores(self, passages: Tensor, questions: Tensor, *, keep: Tensor) -> Tensor:
         """What each question word gives each passage word, (b, t, s); 0 for question padding."""
         real = questions != 0
-        share = real / real.sum(1, keepdim=True) * real.shape[1]  # so that the mean is over words
-        asking = self.encoder(questions, keep=real, mask=causal)  # (b, t, dim)
-        memory = self.encoder(passages, keep=keep, mask=causal)  # (b, s, dim)
+        asking = self.encoder(questions, keep=real)  # (b, t, dim)
+        ends = passages == self.stop
+        sentence = ends.cumsum(dim=1) - ends.long()
+        memory = self.encoder(passages, keep=keep, mask=documents(sentence))  # (b, s, dim)
         if not self.asks:
             shares = keep / keep.sum(1, keepdim=True)
             known = (shares[:, None] @ memory).expand(-1, questions.shape[1], -1)
             asking = torch.cat([asking, known], dim=-1)
             memory = self.encoder.embedding.tokens(passages)
         q, k = self.q_proj(asking), self.k_proj(memory)
-        return q @ k.mT / q.shape[-1] ** 0.5 * share[:, :, None]
+        return q @ k.mT / q.shape[-1] ** 0.5 * real[:, :, None]
 
 
 class Reader:
@@ -76,7 +79,7 @@ class Reader:
         )  # fmt: skip
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            self.model = PointerReader(config, asks=asks)
+            self.model = PointerReader(config, stop=self.vocabulary.id("."), asks=asks)
 
     def encode(self, stories: Sequence[Story]) -> tuple[Tensor, Tensor, Tensor]:
         """Stories → passages (N, s), questions (N, t), padded, and where the answers stand (N,)."""

@@ -3,7 +3,7 @@
     python data/make/checkpoints/reader.py
 
 Both learn to answer questions about made-up stories; the blind one has no cross-attention. The
-test stories hold facts and plots that no training story has. About three minutes on one core.
+test stories hold facts and plots that no training story has. About a minute on one core.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from attn_lib.datasets import shuffled, stories
 from attn_lib.reader import Reader
 from attn_lib.training import fit
 
-SEED, STEPS, STORIES = 0, 1200, 20_000
+SEED, STEPS, STORIES = 0, 600, 20_000
 
 
 def main() -> None:
