@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .checkpoints import load_checkpoint, read_note, save_checkpoint
 from .config import TransformerConfig
 from .datasets import BOS, EOS, PAD, Vocabulary, data_path, pad
+from .datasets.numbers import number_pieces
 from .datasets.pieces import pieces
 from .datasets.weather import sentence_pieces, weather_pieces
 from .decoding import evaluating
@@ -19,8 +20,8 @@ from .transformer import EncoderDecoder
 
 Cut = Callable[[str], Sequence[str]]
 CUTS: dict[str, tuple[Cut, Cut]] = {  # of the source, and of the target, whose tokens join again
-    "characters": (list, list),
     "pieces": (pieces, list),
+    "numbers": (number_pieces, list),
     "weather": (weather_pieces, sentence_pieces),
 }
 
@@ -50,9 +51,10 @@ class Look(NamedTuple):
 class Translator:
     """An `EncoderDecoder` that takes and gives text.
 
-    cut: how texts become tokens. "characters" on both sides; "pieces" reads words, digits and
-    signs and writes characters; "weather" reads and writes records. The vocabularies are those of
-    `pairs`, the only pairs that it may be trained on; `longest` tokens are written at most.
+    cut: how texts become tokens. "pieces" reads words, digits and signs, "numbers" the parts of
+    number words; both write characters. "weather" reads records and writes words and digits. The
+    vocabularies are those of `pairs`, the only pairs that it may be trained on; `longest` tokens
+    are written at most.
     """
 
     def __init__(

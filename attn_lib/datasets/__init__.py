@@ -6,7 +6,7 @@ Everything lies in `data/`, so nothing is fetched; data/README.md says where eac
 from .batches import BOS, EOS, PAD, encode_pairs, pad, pair_vocabularies, shuffled
 from .dates import dates, write_date
 from .files import data_path, data_text
-from .numbers import number_in_words, number_words
+from .numbers import number_in_words, number_pieces, number_places, number_words
 from .pieces import piece_places, pieces, pieces_in
 from .senses import Sense, senses
 from .series import Series, co2, el_nino, sunspots
@@ -46,6 +46,8 @@ __all__ = [
     "encode_pairs",
     "invented_weeks",
     "number_in_words",
+    "number_pieces",
+    "number_places",
     "number_words",
     "pad",
     "pair_vocabularies",

@@ -13,7 +13,7 @@ from .series import Floats, read_rows
 from .splits import Split, check_count
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_RECORD = r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) (\d?)(\d)\.(\d) mm"
+_RECORD = r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) (\d{1,2})\.(\d) mm"
 _SENTENCE = re.compile(r"\d| mm|, |[A-Za-z]+ ?")
 
 
@@ -107,7 +107,7 @@ def invented_weeks(n: int, *, seed: int = 0) -> list[Week]:
 
 
 def weather_pieces(text: str) -> list[str]:
-    """A week's records in tokens of one meaning each: "Thu 14.0 mm" → "Thu", "10", "4", ".0".
+    """A week's records in tokens of one meaning each: "Thu 14.3 mm" → "Thu", "14", ".3".
 
     Raises ValueError if the text is not days with their rain, such as "Mon 0.0 mm, Tue 9.5 mm".
     """
@@ -117,7 +117,7 @@ def weather_pieces(text: str) -> list[str]:
             f"and with one decimal, got {text!r}"
         )
     found = re.findall(_RECORD, text)
-    return [part for day, *d in found for part in (day, f"{d[0] or 0}0", d[1], f".{d[2]}")]
+    return [part for day, whole, tenth in found for part in (day, whole, f".{tenth}")]
 
 
 def sentence_pieces(text: str) -> list[str]:
