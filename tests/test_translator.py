@@ -14,6 +14,7 @@ from attn_lib.datasets import Pair
 from attn_lib.datasets.dates import LANGUAGES
 from attn_lib.datasets.weather import DAYS as LONG_DAYS
 from attn_lib.faulty import FAULTS, FaultyAttention, FaultyEncoderDecoder, train_faulty
+from attn_lib.masks import causal, padding
 from attn_lib.reader import Reader, load_reader
 from attn_lib.training import fit
 from attn_lib.translator import Translator, load_translator
@@ -42,7 +43,7 @@ def test_pieces_are_words_digits_and_signs_with_their_places() -> None:
     assert [text[a:z] for a, z in places] == datasets.pieces(text)
     assert datasets.pieces_in(text, (0, 2)) == [0, 1]  # the day
     assert datasets.pieces_in(text, (9, 13)) == [4, 5, 6, 7]
-    assert datasets.pieces_in(text, (5, 7)) == []  # half a word is none
+    assert datasets.pieces_in(text, (5, 7)) == datasets.pieces_in(text, (4, 6)) == []  # half a word
 
 
 def test_german_numbers_are_cut_where_they_are_joined() -> None:
@@ -229,6 +230,22 @@ def test_scores_add_up_to_what_the_weights_are_made_of() -> None:
             torch.testing.assert_close(mean.softmax(0), reader.weights([story])[0][:n])
 
 
+def test_a_sentence_is_read_by_itself() -> None:
+    told = datasets.stories(0, 10).train[:1]
+    words = {word for story in told for word in (*story.words, *story.question.split())}
+    reader = Reader(sorted(words), dim=16, heads=2)
+    passages, questions, _ = reader.encode(told)
+    changed = passages.clone()
+    changed[0, 0] = changed[0, -2]
+    first = torch.tensor(told[0].sentence_of_word) == 0
+    with torch.no_grad():
+        before, after = (
+            reader.model.scores(p, questions, keep=p != 0)[0] for p in (passages, changed)
+        )
+    torch.testing.assert_close(after[:, ~first], before[:, ~first])
+    assert not torch.allclose(after[:, first][:, 1:], before[:, first][:, 1:])
+
+
 # --- the faults ------------------------------------------------------------------------------
 
 
@@ -273,6 +290,21 @@ def test_what_each_fault_lets_through(fault: str) -> None:
         right.load_state_dict(model.state_dict())
         keep = padded != 0
         torch.testing.assert_close(model(padded, target), right(padded, target, keep=keep))
+
+
+def test_the_two_causal_faults_stand_where_they_say() -> None:
+    config = Translator(PAIRS, dim=16, heads=2).model
+    source, target = torch.tensor([[3, 4, 5, 6, 7, 0]]), torch.tensor([[1, 3, 4, 5, 0, 0]])
+    real = padding(source != 0)
+    for fault, own, seen in (
+        ("encoder_causal", real & causal, real),
+        ("causal_cross", real, real & causal),
+    ):
+        model = FaultyEncoderDecoder(config.encoder.config, config.decoder.config, fault)
+        with torch.no_grad():
+            memory = model.encoder(source, mask=own)
+            expected = model.decoder(target, memory, context_mask=seen)
+            torch.testing.assert_close(model(source, target), expected)
 
 
 def test_faults_are_trained_and_an_unknown_one_is_named() -> None:
