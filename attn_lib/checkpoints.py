@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def save_checkpoint(
@@ -48,17 +48,7 @@ def load_checkpoint(path: str | Path, model: nn.Module) -> dict[str, Any]:
     Raises ValueError, naming them, if the tensors' names or shapes are not the model's, or the
     file is not a whole safetensors file; ImportError if safetensors is not installed.
     """
-    content = Path(path).read_bytes()
-    try:
-        tensors = _safetensors().load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    except ImportError:
-        raise
-    except Exception as error:
-        raise ValueError(
-            f"path: {Path(path).name} is not a whole safetensors file ({error}); "
-            "write or download it again"
-        ) from error
+    tensors, note = _read(path)
     own = model.state_dict()
     wrong = sorted(set(own) ^ set(tensors)) + [
         f"{name} {tuple(tensors[name].shape)} for {tuple(own[name].shape)}"
@@ -71,8 +61,31 @@ def load_checkpoint(path: str | Path, model: nn.Module) -> dict[str, Any]:
             f"{' ...' if len(wrong) > 5 else ''}; build it with the sizes in the checkpoint's note"
         )
     model.load_state_dict(tensors)
-    note: dict[str, Any] = json.loads(header.get("__metadata__", {}).get("note", "{}"))
     return note
+
+
+def read_note(path: str | Path) -> dict[str, Any]:
+    """The note of a checkpoint alone, for what must be known before its model can be built.
+
+    Raises as `load_checkpoint` does for a file that is not whole.
+    """
+    return _read(path)[1]
+
+
+def _read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A checkpoint's tensors and its note."""
+    content = Path(path).read_bytes()
+    try:
+        tensors = _safetensors().load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    except ImportError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"path: {Path(path).name} is not a whole safetensors file ({error}); "
+            "write or download it again"
+        ) from error
+    return tensors, json.loads(header.get("__metadata__", {}).get("note", "{}"))
 
 
 def _safetensors() -> Any:

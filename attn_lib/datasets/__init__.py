@@ -6,13 +6,22 @@ Everything lies in `data/`, so nothing is fetched; data/README.md says where eac
 from .batches import BOS, EOS, PAD, encode_pairs, pad, pair_vocabularies, shuffled
 from .dates import dates, write_date
 from .files import data_path, data_text
-from .numbers import number_in_words, number_words
+from .numbers import number_in_words, number_pieces, number_places, number_words
+from .pieces import piece_places, pieces, pieces_in
 from .senses import Sense, senses
 from .series import Series, co2, el_nino, sunspots
 from .splits import Pair, Split, part_of, split_by
 from .stories import Fact, Story, stories, structure_of
 from .text import Passage, Plays, Vocabulary, passages, shakespeare, text_windows
-from .weather import Weather, Week, seattle_weather, weather_weeks
+from .weather import (
+    Weather,
+    Week,
+    invented_weeks,
+    seattle_weather,
+    sentence_pieces,
+    weather_pieces,
+    weather_weeks,
+)
 
 __all__ = [
     "BOS",
@@ -35,14 +44,21 @@ __all__ = [
     "dates",
     "el_nino",
     "encode_pairs",
+    "invented_weeks",
     "number_in_words",
+    "number_pieces",
+    "number_places",
     "number_words",
     "pad",
     "pair_vocabularies",
     "part_of",
     "passages",
+    "piece_places",
+    "pieces",
+    "pieces_in",
     "seattle_weather",
     "senses",
+    "sentence_pieces",
     "shakespeare",
     "shuffled",
     "split_by",
@@ -50,6 +66,7 @@ __all__ = [
     "structure_of",
     "sunspots",
     "text_windows",
+    "weather_pieces",
     "weather_weeks",
     "write_date",
 ]

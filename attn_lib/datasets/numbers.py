@@ -10,6 +10,11 @@ from .files import data_text
 from .splits import Pair, Split, check_choices, check_count, split_by
 
 NUMBER_LANGUAGES = ("de", "en", "fr")
+_GERMAN = (
+    "sechzehn siebzehn zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig hundert "
+    "tausend sieben sechs zwölf eins zwei drei vier fünf acht neun zehn null elf und ein"
+)
+_PART = re.compile("|".join(_GERMAN.split()))
 LARGEST = 99_999
 
 
@@ -34,6 +39,25 @@ def number_in_words(number: int, language: str) -> str:
     if number > LARGEST:
         raise ValueError(f"number: expected at most {LARGEST}, got {number}")
     return compose(number, language, _below_thousand()[language])
+
+
+def number_places(text: str) -> list[tuple[int, int]]:
+    """[start, end) of each part of a number in words: German ones are cut where they are joined.
+
+    "siebenundneunzig" → the places of "sieben", "und", "neunzig"; "ninety-seven" → of two words.
+    """
+    places = []
+    for word in re.finditer(r"[^\W\d_]+", text):
+        whole = re.fullmatch(f"(?:{_PART.pattern})+", word[0])
+        found = _PART.finditer(word[0]) if whole else [re.match(".*", word[0])]
+        start = word.start()
+        places += [(start + part.start(), start + part.end()) for part in found if part]
+    return places
+
+
+def number_pieces(text: str) -> list[str]:
+    """The parts of a number in words, at `number_places`; signs and blanks only separate."""
+    return [text[start:end] for start, end in number_places(text)]
 
 
 def compose(number: int, language: str, words: list[str]) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from .series import Floats, read_rows
-from .splits import Split
+from .splits import Split, check_count
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_RECORD = r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) (\d{1,2})\.(\d) mm"
+_SENTENCE = re.compile(r"\d| mm|, |[A-Za-z]+ ?")
 
 
 class Week(NamedTuple):
@@ -70,11 +73,61 @@ def weather_weeks(*, validation_year: int = 2014, test_year: int = 2015) -> Spli
     parts = Split[Week]([], [], [])
     for start in range(len(weather) - 6):
         days, rain = weather.dates[start : start + 7], weather.rain[start : start + 7]
-        if days[0].year != days[6].year or (rain.max() > 0 and (rain == rain.max()).sum() > 1):
+        if days[0].year != days[6].year or _tied(rain):
             continue
         part = {validation_year: parts.validation, test_year: parts.test}
         part.get(days[0].year, parts.train).append(_week(days, rain))
     return parts
+
+
+def invented_weeks(n: int, *, seed: int = 0) -> list[Week]:
+    """`n` weeks of made-up rain to practise on: real weeks are few and have few large numbers.
+
+    Each week has its own scale, from drizzle to 80 mm, and some of its days are dry; a third of
+    the weeks hold two days less than 1 mm apart. No record of Seattle goes into them, and a week
+    that happens to equal a real one is left out.
+
+    Raises ValueError if n < 1.
+    """
+    check_count("n", n)
+    draw, weeks = np.random.default_rng(seed), list[Week]()
+    parts = weather_weeks()
+    real = {week.source for week in parts.train + parts.validation + parts.test}
+    while len(weeks) < n:
+        first = int(draw.integers(1, 8))
+        days = [datetime.date(2001, 1, first + i) for i in range(7)]
+        rain = draw.random(7) * 80 ** draw.random()
+        rain *= draw.random(7) > draw.random()
+        if draw.random() < 1 / 3:
+            rain[draw.integers(7)] = rain.max() + draw.uniform(-1, 1)
+        rain = np.clip(rain.round(1), 0, 99.4) + 0.0  # no minus zero
+        if not _tied(rain) and (week := _week(days, rain)).source not in real:
+            weeks.append(week)
+    return weeks
+
+
+def weather_pieces(text: str) -> list[str]:
+    """A week's records in tokens of one meaning each: "Thu 14.3 mm" → "Thu", "14", ".3".
+
+    Raises ValueError if the text is not days with their rain, such as "Mon 0.0 mm, Tue 9.5 mm".
+    """
+    if not re.fullmatch(f"{_RECORD}(, {_RECORD})*", text):
+        raise ValueError(
+            'text: expected days with their rain, such as "Mon 0.0 mm, Tue 9.5 mm", below 100 mm '
+            f"and with one decimal, got {text!r}"
+        )
+    found = re.findall(_RECORD, text)
+    return [part for day, whole, tenth in found for part in (day, whole, f".{tenth}")]
+
+
+def sentence_pieces(text: str) -> list[str]:
+    """A sentence about a week in words and digits that join to the sentence again."""
+    return _SENTENCE.findall(text)
+
+
+def _tied(rain: Floats) -> bool:
+    """Whether two days share the most rain, so that two sentences would be right."""
+    return bool(rain.max() > 0 and (rain == rain.max()).sum() > 1)
 
 
 def _week(days: list[datetime.date], rain: Floats) -> Week:
