@@ -101,6 +101,7 @@ def writing(options):
 
 def measure(options):
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the weights lie here: no peer shall look further
+    os.environ.setdefault("TQDM_DISABLE", "1")
     with torch.inference_mode():
         yield from sentences(options)
         yield from writing(options)
