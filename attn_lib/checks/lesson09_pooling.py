@@ -1,4 +1,4 @@
-"""Exercises of lesson 09: one vector for a sentence."""
+"""Exercises of lesson 09: one vector for a sentence, and the repair of published pooling."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ mean_pool = register(Exercise(
         Mistake("counted_over_batch", {"by": "batch"},
                 "Your vectors depend on how many tokens the other sentences have.",
                 "The count runs over the whole batch.", "Give the sum of keep its axis.",
-                "[exp]"),
+                "SeanLee97/AnglE#101, #102"),
         Mistake("average_length", {"by": "mean"},
                 "Your sums are all divided by the average length of the batch.",
                 "Each sentence has its own number of real tokens.",
@@ -224,4 +224,8 @@ mean_pool = register(Exercise(
     ),
     axes=("the batch", "the features"),
     notes=(_no_token,),
+))  # fmt: skip
+
+repair_pool = register(mean_pool.again(
+    "repair_pool", "Mend the published pooling: a sentence's vector depends on its neighbours.",
 ))  # fmt: skip

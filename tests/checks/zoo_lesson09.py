@@ -196,7 +196,9 @@ INDUCTION = [
     induction_argmax, induction_gather, induction_einsum,
 ]  # fmt: skip
 
-STYLES = {"repeat_kv": REPEAT, "mean_pool": POOL, "induction_score": INDUCTION}
+STYLES = {
+    "repeat_kv": REPEAT, "mean_pool": POOL, "repair_pool": POOL, "induction_score": INDUCTION,
+}  # fmt: skip
 
 FAMILIES = {
     "tiled_not_interleaved": "H1", "repeated_along_tokens": "H2", "repeated_along_features": "H2",
