@@ -58,15 +58,11 @@ def show(fig: Any, alt: str | None = None) -> None:
     sentences of this module's drawing functions are used; ValueError if there are none.
     Outside Jupyter the figure opens in a window, where there is one.
     """
-    import matplotlib.pyplot as plt
-
     text = alt or " ".join(filter(None, (getattr(ax, _ALT, "") for ax in fig.axes)))
     if not text.strip():
         raise ValueError("alt: expected a description of the figure, got none; say what it shows")
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
     width = round(fig.get_figwidth() * 96)
-    plt.close(fig)
+    picture = png(fig)
     try:
         from IPython.core.getipython import get_ipython
     except ImportError:
@@ -75,8 +71,18 @@ def show(fig: Any, alt: str | None = None) -> None:
         from IPython.display import publish_display_data
 
         publish: Any = publish_display_data
-        png = base64.b64encode(buffer.getvalue()).decode()
-        publish({"image/png": png, "text/plain": text}, {"image/png": {"width": width}})
+        data = {"image/png": base64.b64encode(picture).decode(), "text/plain": text}
+        publish(data, {"image/png": {"width": width}})
+
+
+def png(fig: Any) -> bytes:
+    """A figure as the bytes of a PNG, the same on every call; the figure is closed."""
+    import matplotlib.pyplot as plt
+
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
+    plt.close(fig)
+    return buffer.getvalue()
 
 
 def attention_map(

@@ -189,4 +189,5 @@ def _progress_bar(steps: int) -> Any:
         return None
     from tqdm.auto import tqdm
 
-    return tqdm(total=steps, desc="training", leave=False)
+    # tqdm read its variable at its own import; whether to draw is settled above
+    return tqdm(total=steps, desc="training", leave=False, disable=False)
