@@ -123,3 +123,37 @@ def test_recall_compares_layers_of_equal_size(script) -> None:  # type: ignore[n
     assert max(sizes) < 1.01 * min(sizes)
     forget = recall.Recall("LSTM", 32, 8).layer.bias_ih_l0.detach().split(39)[1]
     assert (forget == 1).all()
+
+
+def test_hybrids_compares_decoders_of_equal_weights(script) -> None:  # type: ignore[no-untyped-def]
+    hybrids = script("results/hybrids")
+    states = []
+    for scheme in hybrids.SCHEMES.values():
+        torch.manual_seed(0)
+        states.append(scheme.decoder(20, layers=8, dim=8, heads=2).state_dict())
+    for state in states:
+        assert state.keys() == states[0].keys()
+        assert all(torch.equal(state[name], states[0][name]) for name in state)
+
+
+def test_hybrids_keeps_the_rows_it_has(
+    script,  # type: ignore[no-untyped-def]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hybrids = script("results/hybrids")
+    kept = {name: hybrids.SCHEMES[name] for name in ("full", "5:1")}
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: None)
+    monkeypatch.setattr(hybrids, "SCHEMES", kept)
+    monkeypatch.setattr(hybrids, "SEEDS", [1])
+    monkeypatch.setattr(hybrids, "STEPS", {"clue": 1, "text": 1})
+    monkeypatch.setattr(sys, "argv", ["hybrids.py", "--out", str(tmp_path)])
+    hybrids.main()
+    table = tmp_path / "results" / "08_hybrids.csv"
+    lines = table.read_text().splitlines()
+    assert lines[0] == "task,scheme,seed,steps,pairs,quality,torch" and len(lines) == 5
+    table.write_text("\n".join([lines[0], "clue,full,1,1,16640,0.5000,mine", *lines[3:]]) + "\n")
+    hybrids.main()
+    again = table.read_text().splitlines()
+    assert again[1].endswith("mine") and again[2:4] == lines[3:] and len(again) == 5
+    assert again[4] == lines[2]  # the missing row came out as before

@@ -176,6 +176,64 @@ global_local_mask = register(Exercise(
     gradients=False,
 ))  # fmt: skip
 
-repair_global = register(global_local_mask.again(
-    "repair_global", "Mend the published mask, whose global tokens work in one direction only.",
+
+def _causal_too(n: int, w: int, n_global: int, *, cut: str = "causal", **switches: str) -> Tensor:
+    return _global_local(n, w, n_global, cut=cut, **switches)
+
+
+repair_global = register(Exercise(
+    "repair_global", "08", "repair_global(n, w, n_global)",
+    "Mend the published mask that never becomes causal: True where |i - j| < w, or i or j is one "
+    "of the first n_global tokens, and never where j > i.",
+    _causal_too, _global_probes,
+    (
+        Mistake("not_causal", {"cut": "none"},
+                "Your mask has True above the diagonal, as if it were an encoder's.",
+                "The causal part acts on nothing: a table of one row and one column, True, "
+                "changes no mask that it is joined to.",
+                "How many rows and columns has the table that you call causal?",
+                "facebookresearch/xformers#1135"),
+        Mistake("global_tokens_look_ahead", {"cut": "none", "side": "causal"},
+                "Your window is causal, and your first tokens see the end of the text.",
+                "Under a causal mask nothing looks ahead, global tokens included.",
+                "Which brackets stand around what is causal?", "facebookresearch/xformers#1135"),
+        Mistake("causal_the_wrong_way", {"cut": "none", "side": "ahead"},
+                "Your window looks ahead only.",
+                "The diagonal has two sides: key j is seen by query i where j <= i.",
+                "Do you compare i with j, or j with i?", "[exp]"),
+        Mistake("no_global_tokens", {"tokens": "none"},
+                "Your mask is the plain causal window: late tokens do not see token 0.",
+                "n_global changes nothing in your result.", "Where do you use n_global?", "[exp]"),
+        Mistake("no_window", {"reach": "none"},
+                "Only your global tokens are seen: other tokens do not even see themselves.",
+                "The window is missing.", "Where do you use w?", "[exp]"),
+        Mistake("itself_hidden", {"side": "others"},
+                "Late tokens do not see themselves in your mask.",
+                "The distance 0 is below w, and j <= i holds for j = i.",
+                "Look at what you do with the diagonal.", "pbloem/former#10"),
+        Mistake("window_one_too_wide", {"reach": "w+1"},
+                "With w = 3 your window has 4 keys.",
+                "w counts the token itself: |i - j| < w.",
+                "Try w = 1: which keys should be left?",
+                "huggingface/transformers#39408, ml-explore/mlx-lm#390"),
+        Mistake("window_one_too_narrow", {"reach": "w-1"},
+                "With w = 3 your window has 2 keys; w = 1 leaves not even the token itself.",
+                "w counts the token itself: |i - j| < w.",
+                "Try w = 1: which keys should be left?", "ml-explore/mlx-lm#390"),
+        Mistake("one_global_too_many", {"where": "one_more"},
+                "Token n_global is global in your mask; with n_global = 0 token 0 is.",
+                "The first g tokens are 0 to g - 1.", "Look at < and <=.", "[exp]"),
+        Mistake("one_global_too_few", {"where": "one_less"},
+                "With n_global = 2 only token 0 is global in your mask.",
+                "The first g tokens are 0 to g - 1.", "Look at the end of your slice.", "[exp]"),
+        Mistake("w_and_n_global_swapped", {"order": "n_global, w"},
+                "With w = 3 and n_global = 2 you have a window of 2 and three global tokens.",
+                "The two numbers are exchanged.", "Look at where you use w and n_global.",
+                "[exp]"),
+        *FORMS,
+    ),
+    axes=("the queries", "the keys"),
+    picture=("with n = 10, w = 3 and n_global = 3", "queries", "keys"),
+    localise=lambda seen: shown(seen, tuple(p.name for p in _global_probes())),
+    gradients=False,
 ))  # fmt: skip

@@ -3,7 +3,9 @@
 Everything lies in `data/`, so nothing is fetched; data/README.md says where each file came from.
 """
 
+from . import clues as clues
 from .batches import BOS, EOS, PAD, encode_pairs, pad, pair_vocabularies, shuffled
+from .clues import FarClues, far_clues
 from .dates import dates, write_date
 from .files import data_path, data_text
 from .numbers import number_in_words, number_pieces, number_places, number_words
@@ -28,6 +30,7 @@ __all__ = [
     "EOS",
     "PAD",
     "Fact",
+    "FarClues",
     "Pair",
     "Passage",
     "Plays",
@@ -38,12 +41,14 @@ __all__ = [
     "Vocabulary",
     "Weather",
     "Week",
+    "clues",
     "co2",
     "data_path",
     "data_text",
     "dates",
     "el_nino",
     "encode_pairs",
+    "far_clues",
     "invented_weeks",
     "number_in_words",
     "number_pieces",

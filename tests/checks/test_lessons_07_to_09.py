@@ -158,7 +158,7 @@ def test_global_tokens_do_not_solve_the_design_task(globals_first):
     ("repair", "check", "published"),
     [
         ("repair_window", "local_attention", "window_one_too_wide"),
-        ("repair_global", "global_local_mask", "global_cannot_look"),
+        ("repair_global", "global_local_mask", "not_causal"),
         ("repair_pool", "mean_pool", "counted_over_batch"),
     ],
 )

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from attn_lib import global_tokens, window
+from attn_lib import causal, global_tokens, window
 
 
 def global_loops(n, w, n_global):
@@ -82,6 +82,44 @@ GLOBAL = [
     lambda n, w, g: np.fromfunction(lambda i, j: (abs(i - j) < w) | (i < g) | (j < g), (n, n)),
     global_loops, global_slices, global_numpy, global_outer, global_or_outer, global_diagonals,
     global_transposed, global_hidden, global_smallest, global_counts,
+]  # fmt: skip
+
+
+def causal_joined(n, w, n_global):
+    return (causal & (window(w) | global_tokens(n_global))).dense(n)[0, 0]
+
+
+def causal_tril(n, w, n_global):
+    return torch.as_tensor(global_numpy(n, w, n_global)).tril()
+
+
+def causal_one_side(n, w, g):
+    """What is global in a row is behind it already, so only the columns are opened."""
+    i, j = np.indices((n, n))
+    return (j <= i) & ((i - j < w) | (j < g))
+
+
+def causal_loops(n, w, n_global):
+    mask = torch.zeros(n, n, dtype=torch.bool)
+    for i in range(n):
+        for j in range(i + 1):
+            mask[i, j] = i - j < w or j < n_global
+    return mask
+
+
+def causal_cut(n, w, g):
+    mask = global_slices(n, w, g)
+    mask[torch.ones(n, n).triu(1) > 0] = False
+    return mask
+
+
+def causal_times(n, w, g):
+    return global_numpy(n, w, g) * np.tri(n)
+
+
+CAUSAL = [
+    lambda n, w, g: [[j <= i and (i - j < w or j < g) for j in range(n)] for i in range(n)],
+    causal_joined, causal_tril, causal_one_side, causal_loops, causal_cut, causal_times,
 ]  # fmt: skip
 
 # --------------------------------------------------------------------------- layers in turn
@@ -214,7 +252,7 @@ DESIGN = [
 ]  # fmt: skip
 
 STYLES = {
-    "global_local_mask": GLOBAL, "repair_global": GLOBAL, "layer_pattern": PATTERN,
+    "global_local_mask": GLOBAL, "repair_global": CAUSAL, "layer_pattern": PATTERN,
     "design_mask": DESIGN,
 }  # fmt: skip
 
@@ -223,6 +261,7 @@ FAMILIES = {
     "no_global_tokens": "E5", "both_not_either": "B12 E5", "causal_too": "E6",
     "window_looks_back_only": "E2", "window_looks_ahead_only": "E2", "w_counts_both_sides": "E1",
     "one_global_too_many": "E1", "one_global_too_few": "E1", "looks_ahead": "E2 B9",
-    "does_not_reach": "E5", "period_counts_the_sliding": "E1", "period_one_too_short": "E1",
+    "does_not_reach": "E5", "not_causal": "E6", "global_tokens_look_ahead": "E6",
+    "period_counts_the_sliding": "E1", "period_one_too_short": "E1",
     "one_layer_missing": "E1", "one_layer_too_many": "E1", "first_full_missing": "E1",
 }  # fmt: skip
