@@ -5,7 +5,9 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 # Compared in `make benchmark`, without their dependencies: some would bring another torch.
-PEERS := local-attention x-transformers transformers llms-from-scratch einops einx frozendict hyper-connections loguru regex torch-einops-utils
+PEERS := local-attention x-transformers transformers sentence-transformers llms-from-scratch \
+  accelerate cloudpickle einops einx frozendict gguf hyper-connections joblib loguru narwhals \
+  regex scikit-learn scipy threadpoolctl torch-einops-utils
 .DEFAULT_GOAL := lab
 .PHONY: lab test test-platforms lint notebooks fresh address benchmark site picture setup
 
