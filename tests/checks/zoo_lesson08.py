@@ -117,9 +117,37 @@ def causal_times(n, w, g):
     return global_numpy(n, w, g) * np.tri(n)
 
 
+def causal_columns(n, w, g):
+    mask = torch.ones(n, n).tril().triu(1 - w).bool()
+    mask[:, :g] |= torch.ones(n, n).tril().bool()[:, :g]
+    return mask
+
+
+def causal_bands(n, w, n_global):
+    mask = sum(np.eye(n, k=-k) for k in range(w))
+    mask[:, :n_global] = np.tri(n, n_global)
+    return mask > 0
+
+
+def causal_hidden(n, w, g):
+    gap = torch.arange(n)[:, None] - torch.arange(n)
+    hidden = (gap < 0) | ((gap >= w) & (torch.arange(n) >= g))
+    return ~hidden
+
+
+def causal_slices(n, w, g):
+    mask = np.zeros((n, n), dtype=bool)
+    for i in range(n):
+        mask[i, max(0, i - w + 1) : i + 1] = True
+        mask[i, : min(g, i + 1)] = True
+    return mask
+
+
 CAUSAL = [
+    lambda n, w, g: np.fromfunction(lambda i, j: (j <= i) & ((i - j < w) | (j < g)), (n, n)),
     lambda n, w, g: [[j <= i and (i - j < w or j < g) for j in range(n)] for i in range(n)],
     causal_joined, causal_tril, causal_one_side, causal_loops, causal_cut, causal_times,
+    causal_columns, causal_bands, causal_hidden, causal_slices,
 ]  # fmt: skip
 
 # --------------------------------------------------------------------------- layers in turn
