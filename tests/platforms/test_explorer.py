@@ -30,6 +30,9 @@ VIEWS = {
     "heads": explore(TOKENS, HEADS, frames=[0, 0.5, 4], frame_name="sharpness", title="Heads"),
     "causal": explore(TOKENS, MASKED.softmax(-1), allowed=MASK),
     "cross": explore(["1", "9", "9", "4"], weights(4, 4), keys=WORDS, title="Digits and words"),
+    # numbers on every shade where ink and white are about as legible as each other
+    "shades": explore(list("abcdefgh"), torch.linspace(0.3, 0.8, 8).diag()),
+    "close": explore(list("abcdefgh"), torch.linspace(0.64, 0.72, 8).diag()),
     "long": explore(list("to be, or not to be, that is the question"), weights(41, 41)),
 }
 
