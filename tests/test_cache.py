@@ -142,6 +142,29 @@ def test_returned_tensors_are_not_overwritten_by_later_tokens():
 
 
 @pytest.mark.quick
+def test_a_mask_for_other_heads_is_named_behind_a_window():
+    tokens = torch.randn(1, 2, 5, 4)
+    cache = KVCache(window=3)
+    cache.append(tokens, tokens)
+    k, v = cache.append(tokens[:, :, :1], tokens[:, :, :1])
+    mask = cache.align(per_head([causal, causal, full]), 1, k.shape[2])
+    message = r"per_head\(\[causal, causal, full\]\) for queries from 5.* heads = 3, got heads = 2"
+    with pytest.raises(ValueError, match=message):
+        attention(torch.randn(1, 2, 1, 4), k, v, mask=mask)
+
+
+@pytest.mark.quick
+@torch.no_grad()
+def test_a_long_prompt_leaves_its_newest_keys_and_values():
+    k, v = torch.randn(2, 1, 2, 1000, 4)
+    cache = KVCache(window=8)
+    cache.append(k, v)
+    kept = cache.append(k[:, :, :1], v[:, :, :1])
+    for held, old in zip(kept, (k, v), strict=True):
+        assert torch.equal(held, torch.cat([old[:, :, -7:], old[:, :, :1]], dim=2))
+
+
+@pytest.mark.quick
 @torch.no_grad()
 def test_memory_stays_near_the_window_after_a_long_prompt():
     cache = KVCache(window=8)

@@ -115,6 +115,28 @@ def test_float32_at_the_shipped_block():
             torch.testing.assert_close(a, b)
 
 
+@pytest.mark.quick
+def test_a_block_has_256_keys_unless_asked_otherwise():
+    assert inspect.signature(online_attention).parameters["block"].default == 256
+
+
+@pytest.mark.quick
+def test_the_default_device_changes_nothing():
+    tensors = qkv(1, 2, 9, 4, grad=True)
+    up = numbers(1, 2, 9, 4)
+
+    def both():
+        out = online_attention(*tensors, mask=causal, block=4)
+        return out.detach(), *torch.autograd.grad(out, tensors, up)
+
+    right = both()
+    with torch.device("meta"):  # what does not follow its inputs lands nowhere
+        elsewhere = both()
+    for here, there in zip(right, elsewhere, strict=True):
+        assert torch.equal(here, there)
+
+
+@pytest.mark.quick
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_types_err_at_most_twice_as_much_as_the_naive_form(dtype):
     q, k, v = qkv(2, 2, 50, 16, m=70, dtype=dtype, grad=True)
@@ -122,7 +144,7 @@ def test_half_types_err_at_most_twice_as_much_as_the_naive_form(dtype):
     up = numbers(2, 2, 50, 16, dtype=dtype)
     wide = [t.detach().double().requires_grad_() for t in (q, k, v)]
     exact = attention(*wide, mask=allowed)
-    got, lse = online_attention(q, k, v, mask=allowed, block=16, return_lse=True)
+    got, lse = online_attention(q, k, v, mask=allowed, block=4, return_lse=True)
     plain = oracle.naive(q, k, v, allowed)
     assert got.dtype == dtype and lse.dtype == torch.float32
     results = [
