@@ -142,6 +142,15 @@ def test_returned_tensors_are_not_overwritten_by_later_tokens():
 
 
 @pytest.mark.quick
+@pytest.mark.parametrize("flat", ["k", "v"])
+def test_keys_or_values_whose_heads_are_not_split_are_refused(flat):
+    both = {"k": torch.randn(1, 2, 3, 4), "v": torch.randn(1, 2, 3, 4)}
+    both[flat] = torch.randn(1, 2, 3, 4, 1) if flat == "k" else torch.randn(1, 2, 3)
+    with pytest.raises(ValueError, match="split the heads first"):
+        KVCache().append(**both)
+
+
+@pytest.mark.quick
 def test_a_mask_for_other_heads_is_named_behind_a_window():
     tokens = torch.randn(1, 2, 5, 4)
     cache = KVCache(window=3)
